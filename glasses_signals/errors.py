@@ -1,4 +1,4 @@
-"""Every error this package raises on purpose. A message says what is wrong, where, and what to do."""
+"""Every error raised on purpose. A message says what is wrong, where, and what to do."""
 
 
 class GlassesSignalsError(Exception):
@@ -6,7 +6,7 @@ class GlassesSignalsError(Exception):
 
 
 class BadInput(GlassesSignalsError):
-    """One input (a media file, a manifest, a line) can't be used. It is quarantined, the run goes on."""
+    """One input (a file, a manifest, a line) can't be used. It is quarantined, the run goes on."""
 
 
 class BadModel(GlassesSignalsError):

@@ -1,6 +1,6 @@
-"""The records that flow through the stages: items -> waveforms and images -> observations -> evidence.
+"""The records that flow: items -> waveforms and images -> observations -> evidence -> interests.
 
-All times are timezone-aware UTC datetimes. All records are frozen; arrays inside them are never written to.
+All times are timezone-aware UTC datetimes. Records are frozen; their arrays are never written to.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Source(StrEnum):
-    """The product that a capture comes from. Values are also the product names in an account's links."""
+    """The product a capture comes from, named as in an account's `linked_products`."""
 
     GLASSES = "glasses"
     CHAT = "chat"
@@ -32,7 +32,7 @@ class ItemKind(StrEnum):
 
 
 class Modality(StrEnum):
-    """Where in an item something was noticed: heard, seen in a photo, seen in a video, typed, read."""
+    """How something was noticed: heard, seen in a photo or video, typed, read in a picture."""
 
     VOICE = "voice"
     PHOTO = "photo"
@@ -57,7 +57,7 @@ class ItemState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account holder's settings. `None` means missing or malformed, which the gates treat as a no."""
+    """One account holder's settings. `None`: missing or malformed, which the gates treat as a no."""
 
     account_id: str
     region: str | None
@@ -71,7 +71,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One upload: a media file, a message, or both. `item_id` is unique over all sources and runs."""
+    """One upload: a media file, a message, or both. `item_id` is unique over sources and runs."""
 
     item_id: str
     account_id: str
@@ -98,7 +98,7 @@ class Waveform:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An upright picture: `pixels` uint8 [H, W, 3] RGB. `full_width`/`full_height` before reduction."""
+    """An upright picture: `pixels` uint8 [H, W, 3] RGB; the full size is before any reduction."""
 
     pixels: NDArray[np.uint8]
     full_width: int
@@ -123,7 +123,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A stretch of recognised speech. `text` is what was said, `english` its translation if not English."""
+    """Recognised speech. `text` is what was said, `english` its translation if not English."""
 
     start_s: float
     end_s: float
@@ -165,7 +165,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class MappedInterest:
-    """A taxonomy node that one text or picture suggests. `confidence` is a calibrated probability 0..1."""
+    """A taxonomy node that one text or picture suggests, with a calibrated probability 0..1."""
 
     interest_id: str
     kind: InterestKind
@@ -195,7 +195,7 @@ class Evidence:
 class Interest:
     """One line of a profile: an interest as of a moment, aggregated over its evidence.
 
-    `score` is strength now (decays), `confidence` the probability that the interest is right; both 0..1.
+    `score` is strength now (it decays), `confidence` the probability that it is right; both 0..1.
     """
 
     interest_id: str

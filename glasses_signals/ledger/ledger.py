@@ -1,0 +1,342 @@
+"""`ledger.sqlite`: states of items and the evidence they gave. One transaction a unit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+
+from glasses_signals.errors import CannotStart
+from glasses_signals.records import Evidence, InterestKind, Item, ItemState, Modality, Source
+from glasses_signals.uploads.fields import format_time, parse_time
+
+SCHEMA_VERSION = 1
+HUSH_STEP_S = 10  # hushed stretches are kept as hashes of steps this long
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one item. `hushed` asks to empty the account's captures around it."""
+
+    item: Item
+    state: ItemState
+    evidence: tuple[Evidence, ...] = ()
+    fingerprint: str | None = None
+    sha256: str | None = None
+    reason: str | None = None
+    hushed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    place: str
+    reason: str
+
+
+class Ledger:
+    """Opened by one run at a time (`runners.hold_output` sees to that)."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file. Raises CannotStart when it can't be read."""
+        self.path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA secure_delete = ON")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._create()
+            elif version != SCHEMA_VERSION:
+                raise CannotStart(
+                    f"{path} has ledger schema {version}, this version reads {SCHEMA_VERSION}; "
+                    "use the glasses-signals version that wrote it, or a new --out folder"
+                )
+        except sqlite3.DatabaseError as error:
+            raise CannotStart(
+                f"{path} can't be used as a ledger ({error}); restore it or use a new --out folder"
+            ) from None
+        self._salt = self._setting("salt")
+
+    def _create(self) -> None:
+        script = files("glasses_signals.ledger").joinpath("schema.sql").read_text()
+        salt = secrets.token_hex(16)
+        self._db.executescript(
+            f"BEGIN; {script} INSERT INTO settings VALUES ('salt', '{salt}');"
+            f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+
+    def _setting(self, name: str) -> str:
+        row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return str(row[0])
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # Items
+
+    def state(self, item_id: str) -> tuple[ItemState, str | None, int] | None:
+        """(state, fingerprint, attempts) of an item, or None when it was never seen."""
+        row = self._db.execute(
+            "SELECT state, fingerprint, attempts FROM items WHERE item_id = ?", (item_id,)
+        ).fetchone()
+        return None if row is None else (ItemState(row[0]), row[1], row[2])
+
+    def record(self, outcomes: Iterable[Outcome], hush_window_s: float) -> None:
+        """Store a unit's outcomes in one transaction: all of them or, after a crash, none."""
+        with self._transaction():
+            for outcome in outcomes:
+                self._record(outcome, hush_window_s)
+
+    def _record(self, outcome: Outcome, hush_window_s: float) -> None:
+        item = outcome.item
+        done = outcome.state is ItemState.DONE
+        quarantined = outcome.state is ItemState.QUARANTINED
+        self._db.execute("DELETE FROM evidence WHERE item_id = ?", (item.item_id,))
+        self._db.execute(
+            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, "
+            "1 + COALESCE((SELECT attempts FROM items WHERE item_id = ?), 0), ?, ?)",
+            (
+                item.item_id,
+                item.account_id if done else None,
+                format_time(item.captured_at) if done else None,
+                item.source,
+                outcome.state,
+                outcome.fingerprint,
+                outcome.sha256,
+                item.item_id,
+                item.path if quarantined else None,
+                outcome.reason if quarantined else None,
+            ),
+        )
+        if outcome.hushed:
+            self._hush(item.account_id, item.captured_at, hush_window_s)
+        elif not self._is_hushed(item.account_id, item.captured_at):
+            self._db.executemany(
+                "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [_evidence_row(e) for e in outcome.evidence],
+            )
+
+    def refuse(self, item_id: str, source: Source, place: str, reason: str) -> None:
+        """Quarantine something that never became an item, such as a bad manifest."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO items (item_id, source, state, place, reason) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (item_id, source, ItemState.QUARANTINED, place, reason),
+        )
+
+    def clear_refusals(self, source: Source) -> None:
+        """Forget earlier refusals, before the uploads are read again."""
+        self._db.execute(
+            "DELETE FROM items WHERE state = ? AND fingerprint IS NULL AND source = ?",
+            (ItemState.QUARANTINED, source),
+        )
+
+    def exclude(self, item_id: str, source: Source) -> None:
+        """An item that the account gate turned away: nothing of it is kept but its hash."""
+        with self._transaction():
+            self._db.execute("DELETE FROM evidence WHERE item_id = ?", (item_id,))
+            self._db.execute(
+                "INSERT OR REPLACE INTO items (item_id, source, state) VALUES (?, ?, ?)",
+                (item_id, source, ItemState.EXCLUDED),
+            )
+
+    def counts(self) -> dict[str, int]:
+        rows = self._db.execute("SELECT state, COUNT(*) FROM items GROUP BY state ORDER BY state")
+        return dict(rows.fetchall())
+
+    def quarantined(self) -> list[Quarantined]:
+        rows = self._db.execute(
+            "SELECT place, reason FROM items WHERE state = ? ORDER BY place, item_id",
+            (ItemState.QUARANTINED,),
+        )
+        return [Quarantined(*row) for row in rows]
+
+    # Conversation turns
+
+    def _hush_key(self, account_id: str, step: int) -> str:
+        return hashlib.sha256(
+            f"{self._salt}\x1fhush\x1f{account_id}\x1f{step}".encode()
+        ).hexdigest()
+
+    def _hush(self, account_id: str, moment: datetime, window_s: float) -> None:
+        first = int((moment.timestamp() - window_s) // HUSH_STEP_S)
+        last = int((moment.timestamp() + window_s) // HUSH_STEP_S)
+        self._db.executemany(
+            "INSERT OR IGNORE INTO hushed VALUES (?)",
+            [(self._hush_key(account_id, step),) for step in range(first, last + 1)],
+        )
+        epoch = moment - timedelta(seconds=moment.timestamp())
+        start = epoch + timedelta(seconds=first * HUSH_STEP_S)
+        end = epoch + timedelta(seconds=(last + 1) * HUSH_STEP_S)
+        self._db.execute(
+            "DELETE FROM evidence WHERE account_id = ? AND captured_at >= ? AND captured_at < ?",
+            (account_id, format_time(start), format_time(end)),
+        )
+
+    def _is_hushed(self, account_id: str, moment: datetime) -> bool:
+        key = self._hush_key(account_id, int(moment.timestamp() // HUSH_STEP_S))
+        return self._db.execute("SELECT 1 FROM hushed WHERE key = ?", (key,)).fetchone() is not None
+
+    # Evidence
+
+    def accounts(self) -> Iterator[str]:
+        """Ids of accounts with done items, in order, without loading them all."""
+        last = ""
+        while True:
+            row = self._db.execute(
+                "SELECT MIN(account_id) FROM items WHERE account_id > ?", (last,)
+            ).fetchone()
+            if row[0] is None:
+                return
+            last = row[0]
+            yield last
+
+    def done_items(self, account_id: str) -> list[tuple[str, datetime, Source]]:
+        """(item id, capture time, source) of an account's done items."""
+        rows = self._db.execute(
+            "SELECT item_id, captured_at, source FROM items WHERE account_id = ? "
+            "ORDER BY captured_at, item_id",
+            (account_id,),
+        )
+        return [(i, _time(t), Source(s)) for i, t, s in rows]
+
+    def evidence(self, account_id: str) -> list[Evidence]:
+        """An account's evidence. The same bytes uploaded twice count once."""
+        rows = self._db.execute(
+            "SELECT e.account_id, e.item_id, e.interest_id, e.kind, e.source, e.modality,"
+            " e.captured_at, e.confidence, e.rule, e.labels, i.sha256"
+            " FROM evidence e JOIN items i USING (item_id) WHERE e.account_id = ?"
+            " ORDER BY e.captured_at, e.item_id, e.interest_id, e.modality",
+            (account_id,),
+        )
+        first_item: dict[str, str] = {}
+        found = []
+        for *values, sha256 in rows:
+            evidence = _evidence(values)
+            if first_item.setdefault(sha256 or evidence.item_id, evidence.item_id) == (
+                evidence.item_id
+            ):
+                found.append(evidence)
+        return found
+
+    # Rights of the account holder
+
+    def _tombstone_key(self, account_id: str, interest_id: str | None) -> str:
+        parts = f"{self._salt}\x1fforget\x1f{account_id}\x1f{interest_id or '*'}"
+        return hashlib.sha256(parts.encode()).hexdigest()
+
+    def forget(
+        self, account_id: str, interest_id: str | None = None, before: datetime | None = None
+    ) -> int:
+        """Erase an account's evidence (or one interest's, or all up to `before`) and keep it away.
+
+        A salted hash stays behind so that a rerun over the same uploads does not bring it back.
+        Returns the number of evidence rows erased.
+        """
+        where, values = "account_id = ?", [account_id]
+        if interest_id is not None:
+            where, values = where + " AND interest_id = ?", [*values, interest_id]
+        if before is not None:
+            where, values = where + " AND captured_at < ?", [*values, format_time(before)]
+        with self._transaction():
+            erased = self._db.execute(f"DELETE FROM evidence WHERE {where}", values).rowcount
+            if interest_id is None:
+                self._unname_items(account_id, before)
+            self._db.execute(
+                "INSERT INTO tombstones VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET before ="
+                " CASE WHEN before IS NULL OR excluded.before IS NULL THEN NULL"
+                " ELSE MAX(before, excluded.before) END",
+                (
+                    self._tombstone_key(account_id, interest_id),
+                    format_time(before) if before else None,
+                ),
+            )
+        self.compact()
+        return erased
+
+    def _unname_items(self, account_id: str, before: datetime | None) -> None:
+        limit = format_time(before) if before else "9999"
+        self._db.execute(
+            "UPDATE items SET state = 'excluded', account_id = NULL, captured_at = NULL,"
+            " sha256 = NULL, fingerprint = NULL WHERE account_id = ? AND captured_at < ?",
+            (account_id, limit),
+        )
+
+    def is_forgotten(
+        self, account_id: str, captured_at: datetime, interest_id: str | None = None
+    ) -> bool:
+        """Whether the account holder had this erased: everything, or this one interest."""
+        row = self._db.execute(
+            "SELECT before FROM tombstones WHERE key = ?",
+            (self._tombstone_key(account_id, interest_id),),
+        ).fetchone()
+        return row is not None and (row[0] is None or format_time(captured_at) < row[0])
+
+    def compact(self) -> None:
+        """Leave no deleted byte behind, in the file or in its write-ahead log."""
+        self._db.execute("VACUUM")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+
+class _Transaction:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _evidence_row(evidence: Evidence) -> Sequence[object]:
+    return (
+        evidence.account_id,
+        evidence.interest_id,
+        evidence.item_id,
+        evidence.modality,
+        evidence.kind,
+        evidence.source,
+        format_time(evidence.captured_at),
+        round(evidence.confidence, 3),
+        evidence.rule,
+        json.dumps(evidence.labels),
+    )
+
+
+def _evidence(values: Sequence[object]) -> Evidence:
+    account_id, item_id, interest_id, kind, source, modality, at, confidence, rule, labels = values
+    return Evidence(
+        account_id=str(account_id),
+        item_id=str(item_id),
+        interest_id=str(interest_id),
+        kind=InterestKind(str(kind)),
+        source=Source(str(source)),
+        modality=Modality(str(modality)),
+        captured_at=_time(str(at)),
+        confidence=float(str(confidence)),
+        rule=str(rule),
+        labels=tuple(json.loads(str(labels))),
+    )
+
+
+def _time(text: str) -> datetime:
+    time = parse_time(text)
+    assert time is not None  # written by format_time
+    return time

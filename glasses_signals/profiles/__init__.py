@@ -1,0 +1,1 @@
+"""Profile documents: building, canonical writing, schema, merging."""

@@ -1,0 +1,1 @@
+"""Where the work runs: processes, engines, and the order of the stages."""

@@ -1,0 +1,1 @@
+"""Reading uploads: bundles, accounts, and chat, imagine and feed lines."""
