@@ -1,0 +1,36 @@
+"""What built models are compared on: media shipped beside the manifests, and how to report it."""
+
+from __future__ import annotations
+
+import wave
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glasses_signals.errors import BadModel
+from glasses_signals.models.manifest import Manifest, manifests_dir
+
+
+def speech_clip() -> NDArray[np.float32]:
+    """Eleven seconds of real speech (J. F. Kennedy, 1961; public domain): float32 [N], 16 kHz."""
+    with wave.open(str(manifests_dir() / "parity" / "jfk.wav"), "rb") as clip:
+        samples = np.frombuffer(clip.readframes(clip.getnframes()), "<i2")
+    return (samples / np.float32(1 << 15)).astype(np.float32)
+
+
+def require(manifest: Manifest, bound: str, value: float, at_least: bool = False) -> float:
+    """Give `value` back if it keeps the manifest's `[parity]` bound (a maximum unless `at_least`).
+
+    BadModel when it doesn't, or when the manifest names no such bound.
+    """
+    if bound not in manifest.parity:
+        raise BadModel(f"{manifest.path}: [parity] needs {bound}")
+    limit = manifest.parity[bound]
+    kept = value >= limit if at_least else value <= limit
+    if not kept:
+        raise BadModel(
+            f"{bound} is {value:.6g}, and {manifest.path} wants "
+            f"{'at least' if at_least else 'at most'} {limit:.6g}: the build differs from its "
+            "reference; try the package versions that `glasses-signals[build]` pins"
+        )
+    return value
