@@ -1,0 +1,1 @@
+"""From what was said or seen to taxonomy nodes: taxonomy, mappers, aggregation over evidence."""
