@@ -89,7 +89,7 @@ class Manifest:
 
 
 def manifests_dir() -> Path:
-    """The folder of the manifests that ship with the package; in a checkout `models/` at its top."""
+    """Folder of the manifests that ship with the package; in a checkout `models/` at its top."""
     packaged = Path(__file__).parent / "manifests"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "models"
 
