@@ -17,5 +17,9 @@ class BadPolicy(GlassesSignalsError):
     """`policy.toml` is malformed or has an unknown key or value."""
 
 
+class RunStopped(GlassesSignalsError):
+    """The run can't go on, such as on a full disk. What was recorded stays; a rerun goes on."""
+
+
 class CannotStart(GlassesSignalsError):
     """The run can't begin: no accounts file, no space, output held by another run."""

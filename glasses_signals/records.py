@@ -57,7 +57,7 @@ class ItemState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account holder's settings. `None`: missing or malformed, which the gates treat as a no."""
+    """One account holder's settings. `None`: missing or malformed, which the gates take as a no."""
 
     account_id: str
     region: str | None
@@ -79,7 +79,8 @@ class Item:
     kind: ItemKind
     captured_at: datetime
     ai_interaction: bool
-    path: str | None = None  # absolute path or URL of the media
+    path: str | None = None  # of the media
+    root: str | None = None  # the folder that `path`, links followed, must lie in
     text: str | None = None  # chat message, image prompt, caption
     declared_sha256: str | None = None
     watched_share: float | None = None  # feed only, 0..1

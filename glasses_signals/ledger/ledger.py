@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -94,9 +94,15 @@ class Ledger:
         ).fetchone()
         return None if row is None else (ItemState(row[0]), row[1], row[2])
 
-    def record(self, outcomes: Iterable[Outcome], hush_window_s: float) -> None:
+    def record(
+        self,
+        outcomes: Iterable[Outcome],
+        hush_window_s: float,
+        models: Mapping[str, str] | None = None,
+    ) -> None:
         """Store a unit's outcomes in one transaction: all of them or, after a crash, none."""
         with self._transaction():
+            self.note_models(models or {})
             for outcome in outcomes:
                 self._record(outcome, hush_window_s)
 
@@ -232,6 +238,10 @@ class Ledger:
                 found.append(evidence)
         return found
 
+    def erase_before(self, moment: datetime) -> None:
+        """Retention: evidence captured before `moment` goes for good."""
+        self._db.execute("DELETE FROM evidence WHERE captured_at < ?", (format_time(moment),))
+
     # Rights of the account holder
 
     def _tombstone_key(self, account_id: str, interest_id: str | None) -> str:
@@ -289,6 +299,15 @@ class Ledger:
         """Leave no deleted byte behind, in the file or in its write-ahead log."""
         self._db.execute("VACUUM")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    # Models
+
+    def note_models(self, models: Mapping[str, str]) -> None:
+        """Remember which models (name to sha256) the stored evidence comes from."""
+        self._db.executemany("INSERT OR REPLACE INTO models VALUES (?, ?)", sorted(models.items()))
+
+    def models(self) -> dict[str, str]:
+        return dict(self._db.execute("SELECT name, sha256 FROM models ORDER BY name").fetchall())
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)

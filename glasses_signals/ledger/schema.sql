@@ -33,4 +33,7 @@ CREATE INDEX evidence_by_item ON evidence (item_id);
 CREATE TABLE hushed (key TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE tombstones (key TEXT PRIMARY KEY, before TEXT) WITHOUT ROWID;
 
+-- Models that the evidence comes from.
+CREATE TABLE models (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -126,6 +126,7 @@ def _parse_item(entry: Mapping[str, Any], folder: Path, upload_id: str, account_
         captured_at=time_field(entry, "captured_at"),
         ai_interaction=entry.get("ai_interaction") is True,
         path=str(inner_path(folder, media)),
+        root=str(folder),
         declared_sha256=sha256,
     )
 

@@ -69,6 +69,7 @@ def _parse_imagine(record: Mapping[str, Any], folder: Path) -> Item:
         captured_at=time_field(record, "sent_at"),
         ai_interaction=True,
         path=image,
+        root=str(folder) if image else None,
         text=text_field(record, "prompt"),
     )
 
@@ -87,6 +88,7 @@ def _parse_feed(record: Mapping[str, Any], folder: Path) -> Item:
         captured_at=time_field(record, "watched_at"),
         ai_interaction=True,
         path=video,
+        root=str(folder) if video else None,
         text=text_field(record, "caption"),
         watched_share=min(1.0, watched_s / duration_s),
     )

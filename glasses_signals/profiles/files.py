@@ -1,0 +1,50 @@
+"""Files of profile documents: one canonical JSON document a line, replaced in one step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from glasses_signals.errors import BadInput
+from glasses_signals.profiles.document import Document, canonical_json
+from glasses_signals.uploads.fields import read_json_lines
+
+
+def write_atomically(path: Path, lines: Iterable[str]) -> None:
+    """Write `lines` so that `path` holds either its old content or all of the new, even after a
+    crash or on a full disk. Only the owner may read it. Raises OSError.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            for line in lines:
+                file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_profiles(path: Path, documents: Iterable[Document]) -> None:
+    """Write documents, already in the order of their account ids. Raises OSError."""
+    write_atomically(path, map(canonical_json, documents))
+
+
+def read_profiles(path: Path) -> Iterator[tuple[int, Document]]:
+    """(line number, document) of a profiles file. Raises BadInput for a line that is not JSON."""
+    try:
+        for number, document in read_json_lines(path):
+            if isinstance(document, BadInput):
+                raise BadInput(f"{path}, line {number}: {document}")
+            yield number, document
+    except OSError as error:
+        raise BadInput(f"can't read {path}: {error.strerror or error}") from None

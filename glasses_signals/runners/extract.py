@@ -1,0 +1,339 @@
+"""The main job on one machine: uploads in; ledger, profiles and run report out.
+
+Decode workers run ahead in their own processes while this one recognises and judges a unit of
+items; a unit's outcomes are stored in one transaction, so a killed run loses at most its unit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import sqlite3
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import glasses_signals
+from glasses_signals.errors import CannotStart, RunStopped
+from glasses_signals.ledger.ledger import Ledger, Outcome, Quarantined
+from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
+from glasses_signals.models.sessions import cpu_flags, resolve_device
+from glasses_signals.policy.policy import Policy, load_policy
+from glasses_signals.profiles.document import Producer
+from glasses_signals.profiles.files import write_profiles
+from glasses_signals.records import Item, ItemState, Source
+from glasses_signals.runners.admission import Admission, Admitted
+from glasses_signals.runners.operators import Decoded, Judge, Judged, Recognise
+from glasses_signals.runners.output import (
+    LEDGER_NAME,
+    PROFILES_NAME,
+    hold_output,
+    write_run_report,
+)
+from glasses_signals.runners.profiles import account_profiles
+from glasses_signals.speech.transcriber import SpeechSettings
+from glasses_signals.uploads.accounts import read_accounts
+from glasses_signals.uploads.bundles import Refusal, read_bundles
+from glasses_signals.uploads.fields import format_time
+from glasses_signals.uploads.siblings import read_sibling
+from glasses_signals.vision.tagger import VisionSettings
+
+UNIT_ITEMS = 64
+UNIT_AUDIO_S = 600.0  # about 40 MB of samples
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractSettings:
+    """How to run. `as_of` is the moment of decay and expiry; None is the start of today, UTC."""
+
+    source: Source = Source.GLASSES
+    policy: Path | None = None
+    as_of: datetime | None = None
+    device: str = "auto"
+    decode_workers: int = 2
+    unit_items: int = UNIT_ITEMS
+    speech: SpeechSettings = field(default_factory=SpeechSettings)
+    vision: VisionSettings = field(default_factory=VisionSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: items seen so far and finished by this run, and what was done a second."""
+
+    uploaded: int
+    finished: int
+    quarantined: int
+    audio_s: float
+    pictures: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run did. `counts` by reason are this run's; `states` are the whole ledger's."""
+
+    states: Mapping[str, int]
+    counts: Mapping[str, int]
+    quarantined: tuple[Quarantined, ...]
+    account_problems: tuple[str, ...]
+    profiles: int
+    document: Mapping[str, Any]
+
+
+def extract(
+    uploads: Path,
+    accounts: Path,
+    out: Path,
+    settings: ExtractSettings | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> RunReport:
+    """Process the uploads that are not done yet, and write everybody's profiles.
+
+    Raises CannotStart, BadPolicy or BadModel before anything is done, RunStopped on a full disk.
+    """
+    settings = settings or ExtractSettings()
+    policy = load_policy(settings.policy)
+    accounts_file = read_accounts(accounts)
+    device = resolve_device(settings.device)
+    with hold_output(out), Ledger(out / LEDGER_NAME) as ledger:
+        job = _Job(ledger, policy, settings, device, progress or (lambda _: None))
+        admission = Admission(accounts_file.accounts, policy, ledger, settings.source, job.counts)
+        try:
+            job.process(admission(_read_uploads(uploads, settings.source)))
+            as_of = settings.as_of or datetime.now(UTC).replace(
+                hour=0, minute=0, second=0, microsecond=0
+            )
+            documents = account_profiles(
+                ledger, accounts_file.accounts, policy, as_of, job.producer()
+            )
+            counter = _Counted(documents)
+            write_profiles(out / PROFILES_NAME, counter)
+            report = job.report(as_of, counter.count, accounts_file.problems)
+            write_run_report(out, report.document)
+        except (sqlite3.OperationalError, OSError) as error:
+            raise RunStopped(
+                f"the run stopped: {error}. What was done is kept in {out / LEDGER_NAME}; "
+                "make room or mend the folder, then run the same command again"
+            ) from error
+    return report
+
+
+def _read_uploads(uploads: Path, source: Source) -> Iterator[Item | Refusal]:
+    if source is Source.GLASSES:
+        return read_bundles(uploads)
+    if not uploads.is_file():
+        raise CannotStart(f"{uploads} is no file; --source {source} reads one JSONL file")
+    return read_sibling(uploads, source)
+
+
+class _Counted:
+    """Passes documents on and counts them."""
+
+    def __init__(self, documents: Iterator[dict[str, Any]]) -> None:
+        self._documents = documents
+        self.count = 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for document in self._documents:
+            self.count += 1
+            yield document
+
+
+class _Job:
+    """One run: its operators, its counts and its clock."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        policy: Policy,
+        settings: ExtractSettings,
+        device: str,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self.ledger = ledger
+        self.policy = policy
+        self.settings = settings
+        self.device = device
+        self.progress = progress
+        self.counts: Counter[str] = Counter()
+        self.seconds: Counter[str] = Counter()
+        self.recognise = Recognise(settings.speech, settings.vision)
+        self.judge = Judge(policy)
+        self.started = perf_counter()
+        self.started_at = datetime.now(UTC)
+
+    def process(self, admitted: Iterator[Admitted]) -> None:
+        """Decode ahead, gather units, and finish them one by one."""
+        written: deque[Admitted] = deque()
+        waiting: dict[str, Admitted] = {}
+        unit: list[tuple[Admitted, DecodeResult | None]] = []
+        with DecodePool(self.settings.decode_workers) as pool:
+            results = pool.decode(_decode_tasks(admitted, written, waiting))
+            for admitted_item, media in _arrivals(results, written, waiting):
+                unit.append((admitted_item, media))
+                if self._is_full(unit):
+                    self._finish(unit)
+                    unit = []
+        if unit:
+            self._finish(unit)
+
+    def _is_full(self, unit: list[tuple[Admitted, DecodeResult | None]]) -> bool:
+        audio_s = sum(
+            media.waveform.duration_s for _, media in unit if media and media.waveform is not None
+        )
+        return len(unit) >= self.settings.unit_items or audio_s >= UNIT_AUDIO_S
+
+    def _finish(self, unit: list[tuple[Admitted, DecodeResult | None]]) -> None:
+        outcomes: list[Outcome] = []
+        good: list[tuple[Admitted, DecodeResult | None]] = []
+        for admitted, media in unit:
+            error = _decode_error(admitted.item, media)
+            if error is None:
+                good.append((admitted, media))
+            else:
+                self.counts["quarantined:file"] += 1
+                outcomes.append(
+                    Outcome(
+                        admitted.item,
+                        ItemState.QUARANTINED,
+                        fingerprint=admitted.fingerprint,
+                        reason=error,
+                    )
+                )
+        batch = [Decoded(admitted.item, admitted.account, media) for admitted, media in good]
+        judged = self.judge(self.recognise(batch))
+        for (admitted, media), verdict in zip(good, judged, strict=True):
+            outcomes.append(self._outcome(admitted, media, verdict))
+        started = perf_counter()
+        self.ledger.record(outcomes, self.policy.conversation_window_s, self._models())
+        self.seconds["ledger"] += perf_counter() - started  # type: ignore[assignment]
+        self._tell()
+
+    def _outcome(self, admitted: Admitted, media: DecodeResult | None, verdict: Judged) -> Outcome:
+        self.counts["used" if verdict.evidence else f"unused:{verdict.reason}"] += 1
+        content = (admitted.item.text or "").encode() + (
+            media.sha256.encode() if media is not None else b""
+        )
+        return Outcome(
+            admitted.item,
+            ItemState.DONE,
+            evidence=verdict.evidence,
+            fingerprint=admitted.fingerprint,
+            sha256=hashlib.sha256(content).hexdigest(),
+            hushed=verdict.sensitive,
+        )
+
+    def _tell(self) -> None:
+        finished = {"used", "unused", "quarantined"}
+        self.progress(
+            Progress(
+                uploaded=self.counts["uploaded"],
+                finished=sum(n for key, n in self.counts.items() if key.split(":")[0] in finished),
+                quarantined=self.counts["quarantined:file"],
+                audio_s=self.recognise.clock.amounts["audio_s"],
+                pictures=self.recognise.clock.amounts["pictures"],
+                elapsed_s=perf_counter() - self.started,
+            )
+        )
+
+    def producer(self) -> Producer:
+        return Producer(
+            name="glasses-signals",
+            version=glasses_signals.__version__,
+            models=self.ledger.models(),
+            policy_sha256=self.policy.sha256,
+        )
+
+    def _models(self) -> dict[str, str]:
+        models = dict(self.judge.models)
+        for _, used, _ in self.recognise.loaded():
+            models.update(used)
+        return models
+
+    def report(
+        self, as_of: datetime, profiles: int, account_problems: tuple[str, ...]
+    ) -> RunReport:
+        elapsed_s = perf_counter() - self.started
+        clock = self.recognise.clock
+        seconds = clock.seconds + self.judge.clock.seconds + self.seconds
+        quarantined = tuple(self.ledger.quarantined())
+        states = self.ledger.counts()
+        document = {
+            "format": "glasses-run/1",
+            "version": glasses_signals.__version__,
+            "source": str(self.settings.source),
+            "started_at": format_time(self.started_at),
+            "as_of": format_time(as_of),
+            "elapsed_s": round(elapsed_s, 3),
+            "states": states,
+            "counts": dict(sorted(self.counts.items())),
+            "profiles": profiles,
+            "quarantined": [{"place": q.place, "reason": q.reason} for q in quarantined],
+            "stage_s": {stage: round(s, 3) for stage, s in sorted(seconds.items())},
+            "throughput": {
+                "audio_s_per_s": _rate(clock.amounts["audio_s"], clock.seconds["speech"]),
+                "pictures_per_s": _rate(clock.amounts["pictures"], clock.seconds["vision"]),
+                "items_per_s": _rate(self.counts["allowed"], elapsed_s),
+            },
+            "device": self.device,
+            "providers": {stage: provider for stage, _, provider in self.recognise.loaded()},
+            "cpu_flags": list(cpu_flags()),
+            "models": {name: f"sha256:{sha}" for name, sha in self.ledger.models().items()},
+            "policy": f"sha256:{self.policy.sha256}",
+            "peak_rss_mb": _peak_rss_mb(),
+        }
+        return RunReport(
+            states, dict(self.counts), quarantined, account_problems, profiles, document
+        )
+
+
+def _decode_tasks(
+    admitted: Iterator[Admitted], written: deque[Admitted], waiting: dict[str, Admitted]
+) -> Iterator[DecodeTask]:
+    """Media to decode; items that are only text go to `written`, the rest is noted in `waiting`."""
+    for entry in admitted:
+        item = entry.item
+        if item.path is None:
+            written.append(entry)
+        else:
+            waiting[item.item_id] = entry
+            yield DecodeTask(item.item_id, item.path, str(item.kind))
+
+
+def _arrivals(
+    results: Iterator[DecodeResult], written: deque[Admitted], waiting: dict[str, Admitted]
+) -> Iterator[tuple[Admitted, DecodeResult | None]]:
+    for result in results:
+        while written:
+            yield written.popleft(), None
+        yield waiting.pop(result.key), result
+    while written:
+        yield written.popleft(), None
+
+
+def _decode_error(item: Item, media: DecodeResult | None) -> str | None:
+    if media is None:
+        return None
+    if media.error is not None:
+        return media.error
+    if item.declared_sha256 is not None and item.declared_sha256 != media.sha256:
+        return (
+            "the file's sha256 differs from the manifest's: it was changed or cut on the way; "
+            "upload the bundle again"
+        )
+    return None
+
+
+def _rate(amount: float, seconds: float) -> float | None:
+    return round(amount / seconds, 2) if seconds > 0 and amount > 0 else None
+
+
+def _peak_rss_mb() -> int:
+    """Of this process, in MiB; `ru_maxrss` counts KiB on Linux, bytes on macOS."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak >> (20 if sys.platform == "darwin" else 10)

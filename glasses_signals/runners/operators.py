@@ -1,0 +1,276 @@
+"""The batch operators of the main job: recognise what media hold, then judge what it suggests.
+
+Each is picklable and loads its models on first use, so any engine can run it in any process.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
+
+from glasses_signals.interests.aggregate import watched_confidence
+from glasses_signals.interests.label_mapper import LabelMapper
+from glasses_signals.interests.verdicts import LANGUAGE_UNSUPPORTED, TextVerdicts, Verdict
+from glasses_signals.media.pool import DecodeResult
+from glasses_signals.policy.policy import Policy
+from glasses_signals.policy.sensitive import blocked_nodes
+from glasses_signals.records import (
+    Account,
+    Evidence,
+    Item,
+    ItemKind,
+    Label,
+    MappedInterest,
+    Modality,
+    Source,
+    Transcript,
+)
+from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
+from glasses_signals.vision.tagger import Tagger, VisionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An item, its account, and its decoded media; None for an item that is only text."""
+
+    item: Item
+    account: Account
+    media: DecodeResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was heard, read and seen in one item. `pictures` has the labels of each frame."""
+
+    item: Item
+    spoken: tuple[str, ...] = ()
+    bystander: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    pictures: tuple[tuple[Label, ...], ...] = ()
+    unusable: str | None = None  # a reason why speech can't be judged
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The evidence of one item, or the reason why it gives none."""
+
+    item: Item
+    evidence: tuple[Evidence, ...]
+    reason: str | None  # "sensitive:<topic>", "language_unsupported", "nothing_recognised", ...
+
+    @property
+    def sensitive(self) -> bool:
+        return self.reason is not None and self.reason.startswith("sensitive:")
+
+
+@dataclass(slots=True)
+class Clock:
+    """Seconds spent and amounts done by stage, added up over calls."""
+
+    seconds: Counter[str] = field(default_factory=Counter)
+    amounts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, stage: str, started: float, **amounts: float) -> None:
+        self.seconds[stage] += perf_counter() - started  # type: ignore[assignment]
+        self.amounts.update(amounts)  # type: ignore[arg-type]
+
+
+class Recognise:
+    """Decoded items in, observations out: speech to text, pictures to labels."""
+
+    def __init__(self, speech: SpeechSettings, vision: VisionSettings) -> None:
+        self._speech_settings = speech
+        self._vision_settings = vision
+        self.clock = Clock()
+
+    @cached_property
+    def transcriber(self) -> Transcriber:
+        return Transcriber(self._speech_settings)
+
+    @cached_property
+    def tagger(self) -> Tagger:
+        return Tagger(self._vision_settings)
+
+    def loaded(self) -> Iterator[tuple[str, Mapping[str, str], str]]:
+        """(stage, models with sha256, execution provider) of the stages that were needed."""
+        for stage in ("transcriber", "tagger"):
+            if stage in self.__dict__:
+                operator = self.__dict__[stage]
+                yield stage, operator.models, operator.provider
+
+    def __call__(self, batch: Sequence[Decoded]) -> list[Observed]:
+        transcripts = self._transcribe(batch)
+        pictures = self._tag(batch)
+        return [
+            _observed(decoded.item, transcripts.get(i), pictures.get(i, ()))
+            for i, decoded in enumerate(batch)
+        ]
+
+    def _transcribe(self, batch: Sequence[Decoded]) -> dict[int, Transcript]:
+        waveforms = {
+            i: decoded.media.waveform
+            for i, decoded in enumerate(batch)
+            if decoded.media is not None and decoded.media.waveform is not None
+        }
+        if not waveforms:
+            return {}
+        started = perf_counter()
+        transcripts = self.transcriber.transcribe(
+            list(waveforms.values()),
+            accounts=[batch[i].item.account_id for i in waveforms],
+            languages=[batch[i].account.languages for i in waveforms],
+        )
+        self.clock.add("speech", started, audio_s=sum(w.duration_s for w in waveforms.values()))
+        return dict(zip(waveforms, transcripts, strict=True))
+
+    def _tag(self, batch: Sequence[Decoded]) -> dict[int, tuple[tuple[Label, ...], ...]]:
+        images, owners = [], []
+        for i, decoded in enumerate(batch):
+            if decoded.media is not None and decoded.media.image is not None:
+                images.append(decoded.media.image)
+                owners.append(i)
+            for frame in decoded.media.frames if decoded.media is not None else ():
+                images.append(frame.image)
+                owners.append(i)
+        if not images:
+            return {}
+        started = perf_counter()
+        labels = self.tagger.tag(images)
+        self.clock.add("vision", started, pictures=len(images))
+        pictures: dict[int, tuple[tuple[Label, ...], ...]] = {}
+        for owner, found in zip(owners, labels, strict=True):
+            pictures[owner] = (*pictures.get(owner, ()), found)
+        return pictures
+
+
+def _observed(
+    item: Item, transcript: Transcript | None, pictures: tuple[tuple[Label, ...], ...]
+) -> Observed:
+    written = (item.text,) if item.text and item.text.strip() else ()
+    if transcript is None:
+        return Observed(item, written=written, pictures=pictures)
+    foreign = transcript.language not in (None, "en")
+    wearer = [u for u in transcript.utterances if u.speaker == "wearer"]
+    unreadable = foreign and any(u.english is None for u in transcript.utterances)
+    return Observed(
+        item,
+        spoken=tuple(u.english or u.text for u in wearer),
+        bystander=tuple(u.english or u.text for u in transcript.utterances if u not in wearer),
+        written=written,
+        pictures=pictures,
+        unusable=LANGUAGE_UNSUPPORTED if unreadable else None,
+    )
+
+
+class Judge:
+    """Observations in, evidence out: the sensitive gate over all of an item, then the mappers.
+
+    One sensitive sentence, word in a picture or label drops the whole item: what is left of it
+    could tell the same.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.clock = Clock()
+
+    @cached_property
+    def texts(self) -> TextVerdicts:
+        return TextVerdicts(self._policy)
+
+    @cached_property
+    def labels(self) -> LabelMapper:
+        return LabelMapper()
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        return self.texts.models if "texts" in self.__dict__ else {}
+
+    def __call__(self, batch: Sequence[Observed]) -> list[Judged]:
+        started = perf_counter()
+        wanted = list(dict.fromkeys(text for o in batch for text in _texts(o)))
+        verdicts = dict(zip(wanted, self.texts(wanted), strict=True)) if wanted else {}
+        judged = [self._judge(observed, verdicts) for observed in batch]
+        self.clock.add("interests", started, texts=len(wanted))
+        return judged
+
+    def _judge(self, observed: Observed, verdicts: Mapping[str, Verdict]) -> Judged:
+        seen = [self.labels.map(picture) for picture in observed.pictures]
+        reasons = [verdicts[text].excluded for text in _texts(observed)]
+        reasons += [verdict.excluded for verdict in seen]
+        excluded = sorted(reason for reason in reasons if reason is not None)
+        sensitive = [reason for reason in excluded if reason.startswith("sensitive:")]
+        if sensitive or excluded or observed.unusable:
+            return Judged(observed.item, (), (sensitive or excluded or [observed.unusable])[0])
+        found: dict[tuple[str, Modality], Evidence] = {}
+        for modality, texts in _mapped_texts(observed):
+            for text in texts:
+                for interest in verdicts[text].interests:
+                    _keep_best(found, _evidence(observed.item, interest, modality, "text"))
+        modality = Modality.VIDEO if observed.item.kind is ItemKind.VIDEO else Modality.PHOTO
+        for verdict in seen:
+            for interest in verdict.interests:
+                _keep_best(
+                    found,
+                    _evidence(observed.item, interest, modality, "label", verdict.labels),
+                )
+        blocked = blocked_nodes()
+        evidence = tuple(
+            e for _, e in sorted(found.items()) if e.interest_id not in blocked and e.confidence > 0
+        )
+        return Judged(observed.item, evidence, None if evidence else _why_nothing(observed))
+
+
+def _texts(observed: Observed) -> Iterator[str]:
+    """All that the gate must read: each part by itself, and the recording's parts together."""
+    spoken = observed.spoken + observed.bystander
+    yield from spoken
+    yield from observed.written
+    for first, second in itertools.pairwise(spoken):
+        yield f"{first} {second}"
+
+
+def _mapped_texts(observed: Observed) -> Iterator[tuple[Modality, tuple[str, ...]]]:
+    heard = Modality.VIDEO if observed.item.kind is ItemKind.VIDEO else Modality.VOICE
+    yield heard, observed.spoken
+    yield Modality.TEXT, observed.written
+
+
+def _evidence(
+    item: Item,
+    interest: MappedInterest,
+    modality: Modality,
+    rule: str,
+    labels: tuple[str, ...] = (),
+) -> Evidence:
+    confidence = interest.confidence
+    if item.source is Source.FEED:
+        confidence = watched_confidence(confidence, item.watched_share)
+    return Evidence(
+        account_id=item.account_id,
+        item_id=item.item_id,
+        interest_id=interest.interest_id,
+        kind=interest.kind,
+        source=item.source,
+        modality=modality,
+        captured_at=item.captured_at,
+        confidence=confidence,
+        rule=rule,
+        labels=labels,
+    )
+
+
+def _keep_best(found: dict[tuple[str, Modality], Evidence], evidence: Evidence) -> None:
+    """A video counts once per interest, not once per frame."""
+    key = (evidence.interest_id, evidence.modality)
+    if key not in found or found[key].confidence < evidence.confidence:
+        found[key] = evidence
+
+
+def _why_nothing(observed: Observed) -> str:
+    if observed.spoken or observed.written or any(observed.pictures):
+        return "no_interest"
+    return "only_bystanders" if observed.bystander else "nothing_recognised"

@@ -1,0 +1,155 @@
+"""Single stages over files or texts, for people who want only one: a JSON-ready line per input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from glasses_signals.interests.label_mapper import LabelMapper, LabelVerdict
+from glasses_signals.interests.taxonomy import load_taxonomy
+from glasses_signals.interests.verdicts import TextVerdicts
+from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
+from glasses_signals.policy.policy import load_policy
+from glasses_signals.policy.sensitive import blocked_nodes
+from glasses_signals.records import ItemKind, Label, MappedInterest, Transcript
+from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
+from glasses_signals.uploads.bundles import MEDIA_KINDS
+from glasses_signals.vision.tagger import Tagger, VisionSettings
+
+BATCH_FILES = 64
+BATCH_TEXTS = 1024
+
+Line = dict[str, Any]
+
+
+def transcribe_files(
+    files: Sequence[Path], settings: SpeechSettings, decode_workers: int = 2
+) -> Iterator[Line]:
+    """One line a sound or video file, in order; `error` in place of a transcript for a bad one."""
+    transcriber = Transcriber(settings)
+    with DecodePool(decode_workers) as pool:
+        tasks = (DecodeTask(str(i), str(file), "voice") for i, file in enumerate(files))
+        for batch in _batches(pool.decode(tasks), BATCH_FILES):
+            good = [result for result in batch if result.waveform is not None]
+            transcripts = transcriber.transcribe(
+                [r.waveform for r in good if r.waveform is not None]
+            )
+            by_key = {result.key: t for result, t in zip(good, transcripts, strict=True)}
+            for result in batch:
+                file = str(files[int(result.key)])
+                if result.key in by_key:
+                    yield {"file": file, **transcript_line(by_key[result.key])}
+                else:
+                    yield {"file": file, "error": result.error or "no sound in this file"}
+
+
+def transcript_line(transcript: Transcript) -> Line:
+    """`speaker` stands only on segments of bystanders, `english` only on translated ones."""
+    return {
+        "language": transcript.language,
+        "text": transcript.text,
+        "segments": [
+            {
+                "start_s": round(u.start_s, 2),
+                "end_s": round(u.end_s, 2),
+                "text": u.text,
+                **({"speaker": u.speaker} if u.speaker != "wearer" else {}),
+                **({"english": u.english} if u.english is not None else {}),
+            }
+            for u in transcript.utterances
+        ],
+        "dropped": [
+            {"start_s": round(d.start_s, 2), "end_s": round(d.end_s, 2), "reason": d.reason}
+            for d in transcript.dropped
+        ],
+    }
+
+
+def tag_files(
+    files: Sequence[Path], settings: VisionSettings, decode_workers: int = 2
+) -> Iterator[Line]:
+    """One line a photo or video, in order; a video's labels are its frames' best ones."""
+    tagger, mapper = Tagger(settings), LabelMapper()
+    kinds = [MEDIA_KINDS.get(file.suffix.lower(), ItemKind.PHOTO) for file in files]
+    with DecodePool(decode_workers) as pool:
+        tasks = (
+            DecodeTask(str(i), str(file), str(kind))
+            for i, (file, kind) in enumerate(zip(files, kinds, strict=True))
+        )
+        for batch in _batches(pool.decode(tasks), BATCH_FILES):
+            images = [_pictures(result) for result in batch]
+            labels = iter(tagger.tag([image for found in images for image in found]))
+            for result, found in zip(batch, images, strict=True):
+                seen = list(islice(labels, len(found)))
+                file = str(files[int(result.key)])
+                if result.error is not None:
+                    yield {"file": file, "error": result.error}
+                elif not found:
+                    yield {"file": file, "error": "no picture in this file"}
+                else:
+                    yield {"file": file, **_tag_line(seen, [mapper.map(s) for s in seen])}
+
+
+def _pictures(result: DecodeResult) -> list[Any]:
+    if result.image is not None:
+        return [result.image]
+    return [frame.image for frame in result.frames]
+
+
+def _tag_line(seen: Sequence[Sequence[Label]], verdicts: Sequence[LabelVerdict]) -> Line:
+    best: dict[str, Label] = {}
+    for label in (label for labels in seen for label in labels):
+        known = best.get(label.class_id)
+        if known is None or known.probability < label.probability:
+            best[label.class_id] = label
+    excluded = next((v.excluded for v in verdicts if v.excluded is not None), None)
+    interests = [i for v in verdicts for i in v.interests] if excluded is None else []
+    ordered = sorted(best.values(), key=lambda label: (-label.probability, label.class_id))
+    return {
+        "labels": [{"label": x.name, "probability": round(x.probability, 3)} for x in ordered],
+        "interests": interest_lines(interests),
+        "excluded": excluded,
+    }
+
+
+def map_texts(texts: Iterable[str], policy: Path | None = None) -> Iterator[Line]:
+    """One line a text, in order, `text_index` counting from 0."""
+    judge = TextVerdicts(load_policy(policy))
+    for batch in _batches(enumerate(texts), BATCH_TEXTS):
+        verdicts = judge([text for _, text in batch])
+        for (index, _), verdict in zip(batch, verdicts, strict=True):
+            yield {
+                "text_index": index,
+                "interests": interest_lines(verdict.interests),
+                "excluded": verdict.excluded,
+            }
+
+
+def interest_lines(interests: Iterable[MappedInterest]) -> list[Line]:
+    """Each interest once, at its highest confidence, the surest first; never-used nodes left out."""
+    taxonomy = load_taxonomy()
+    best: dict[str, MappedInterest] = {}
+    for interest in interests:
+        known = best.get(interest.interest_id)
+        if known is None or known.confidence < interest.confidence:
+            best[interest.interest_id] = interest
+    ordered = sorted(best.values(), key=lambda i: (-i.confidence, int(i.interest_id)))
+    return [
+        {
+            "id": interest.interest_id,
+            "name": taxonomy.node(interest.interest_id).name,
+            "path": list(taxonomy.node(interest.interest_id).path),
+            "kind": str(interest.kind),
+            "confidence": round(interest.confidence, 3),
+        }
+        for interest in ordered
+        if interest.interest_id not in blocked_nodes()
+    ]
+
+
+def _batches(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(values)
+    while batch := list(islice(iterator, size)):
+        yield batch
