@@ -1,0 +1,225 @@
+"""Builds an openai-whisper checkpoint for ONNX Runtime, in one precision per kind of processor.
+
+Makes `encoder.P.onnx` and `decoder.P.onnx` for each precision P, and `whisper.json`: dimensions,
+vocabulary, special tokens and mel filters, so that running needs nothing of torch or openai-whisper.
+
+Sources named `weights`, or `weights.1`, `weights.2`, … for a file in parts. Manifest keys under
+[recipe]: `precisions`, and `parity_audio`, 16 kHz mono 16-bit WAV files (glob patterns relative to
+the manifest) that torch and every precision must hear the same in.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import wave
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import whisper
+from numpy.typing import NDArray
+from whisper.tokenizer import Tokenizer, get_tokenizer
+
+from glasses_signals.errors import BadModel
+from glasses_signals.models.manifest import Manifest
+from glasses_signals.models.recipes import whisper_graph
+from glasses_signals.models.recipes.whisper_weights import load_whisper
+
+_SAMPLE_RATE = 16_000
+_FRAME_SAMPLES = 160  # 10 ms a mel frame
+_PARITY_MARGIN_S = 6  # silence after a parity clip, as much as keeps short windows accurate
+_MOST_TOKENS = 60
+
+
+def build(manifest: Manifest, out: Path, sources: Mapping[str, Path]) -> dict[str, float | str]:
+    """Write all files into `out`; gives the parity figures. BadModel under a parity bound."""
+    model = load_whisper([sources[name] for name in sorted(sources) if name.startswith("weights")])
+    tokenizer = get_tokenizer(
+        model.is_multilingual, num_languages=model.num_languages, language=None, task=None
+    )
+    (out / "whisper.json").write_text(json.dumps(_description(model, tokenizer)))
+    weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    dims = model.dims
+    facts: dict[str, float | str] = {}
+    clips = _parity_clips(manifest)
+    heard = [_greedy_torch(model, tokenizer, clip) for clip in clips]
+    precisions = manifest.recipe.get("precisions", ["fp32"])
+    assert isinstance(precisions, list)
+    for precision in precisions:
+        graphs = {
+            "encoder": whisper_graph.encoder(
+                weights, dims.n_audio_head, dims.n_audio_layer, dims.n_text_layer, precision
+            ),
+            "decoder": whisper_graph.decoder(
+                weights, dims.n_text_head, dims.n_text_layer, precision
+            ),
+        }
+        for name, graph in graphs.items():
+            onnx.save(graph, out / f"{name}.{precision}.onnx")
+        facts |= _parity(out, precision, model, tokenizer, clips, heard)
+    _check(manifest, facts)
+    return facts
+
+
+def _description(model: whisper.Whisper, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Everything that decoding must know about the checkpoint besides its graphs."""
+    vocabulary = [
+        base64.b64encode(tokenizer.encoding.decode_single_token_bytes(token)).decode()
+        for token in range(tokenizer.eot)
+    ]
+    languages = dict(zip(tokenizer.all_language_codes, tokenizer.all_language_tokens, strict=True))
+    return {
+        "dims": vars(model.dims),
+        "vocabulary": vocabulary,
+        "languages": languages if model.is_multilingual else {},
+        "tokens": {
+            "end": tokenizer.eot,
+            "start": tokenizer.sot,
+            "transcribe": tokenizer.transcribe,
+            "translate": tokenizer.translate,
+            "no_speech": tokenizer.no_speech,
+            "no_timestamps": tokenizer.no_timestamps,
+            "first_timestamp": tokenizer.timestamp_begin,
+        },
+        "suppress": _suppressed(tokenizer),
+        "suppress_first": [*tokenizer.encoding.encode(" "), tokenizer.eot],
+        "mel_filters": whisper.audio.mel_filters("cpu", model.dims.n_mels).tolist(),
+    }
+
+
+def _suppressed(tokenizer: Tokenizer) -> list[int]:
+    """openai-whisper's default list: what is not speech, and every token that steers the decoder."""
+    steering = (
+        tokenizer.transcribe,
+        tokenizer.translate,
+        tokenizer.sot,
+        tokenizer.sot_prev,
+        tokenizer.sot_lm,
+        tokenizer.no_speech,
+    )
+    return sorted({*tokenizer.non_speech_tokens, *steering, *tokenizer.all_language_tokens})
+
+
+def _parity_clips(manifest: Manifest) -> list[NDArray[np.float32]]:
+    """Mel [1, T, M] of each parity clip that is there; a wheel install has none."""
+    patterns = manifest.recipe.get("parity_audio", [])
+    assert isinstance(patterns, list)
+    paths = sorted(path for pattern in patterns for path in manifest.path.parent.glob(pattern))
+    clips = []
+    for path in paths:
+        with wave.open(str(path)) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16) / np.float32(32768)
+        samples = np.pad(samples, (0, _PARITY_MARGIN_S * _SAMPLE_RATE))
+        samples = samples[: len(samples) // (2 * _FRAME_SAMPLES) * 2 * _FRAME_SAMPLES]
+        clips.append(samples)
+    return clips
+
+
+def _mel(model: whisper.Whisper, clip: NDArray[np.float32]) -> torch.Tensor:
+    """[1, M, T]."""
+    return whisper.log_mel_spectrogram(torch.from_numpy(clip), model.dims.n_mels)[None]
+
+
+def _encode_torch(model: whisper.Whisper, mel: torch.Tensor) -> torch.Tensor:
+    """The reference encoder on a short window: position embeddings cut to its length."""
+    whole = model.encoder.positional_embedding
+    try:
+        model.encoder.positional_embedding = whole[: mel.shape[-1] // 2]
+        return model.encoder(mel)
+    finally:
+        model.encoder.positional_embedding = whole
+
+
+@torch.no_grad()
+def _greedy_torch(
+    model: whisper.Whisper, tokenizer: Tokenizer, clip: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], list[int]]:
+    """(encoder output, greedy tokens) of torch."""
+    hidden = _encode_torch(model, _mel(model, clip))
+    tokens = list(tokenizer.sot_sequence_including_notimestamps)
+    first = len(tokens)
+    bias = torch.from_numpy(_bias(model.dims.n_vocab, _suppressed(tokenizer)))
+    while len(tokens) < first + _MOST_TOKENS and tokens[-1] != tokenizer.eot:
+        logits = model.decoder(torch.tensor([tokens]), hidden)[0, -1] + bias
+        if len(tokens) == first:
+            logits[tokenizer.eot] = -torch.inf
+        tokens.append(int(logits.argmax()))
+    return hidden.numpy(), tokens[first:]
+
+
+def _bias(size: int, suppressed: Sequence[int]) -> NDArray[np.float32]:
+    bias = np.zeros(size, np.float32)
+    bias[list(suppressed)] = -1e9
+    return bias
+
+
+def _parity(
+    out: Path,
+    precision: str,
+    model: whisper.Whisper,
+    tokenizer: Tokenizer,
+    clips: Sequence[NDArray[np.float32]],
+    heard: Sequence[tuple[NDArray[np.float32], list[int]]],
+) -> dict[str, float | str]:
+    """Mean relative error of the encoder's output, and the share of clips with torch's tokens."""
+    if not clips:
+        return {}
+    encoder, decoder = (
+        onnxruntime.InferenceSession(
+            out / f"{name}.{precision}.onnx", providers=["CPUExecutionProvider"]
+        )
+        for name in ("encoder", "decoder")
+    )
+    errors, same = [], 0
+    for clip, (reference, tokens) in zip(clips, heard, strict=True):
+        mel = _mel(model, clip).numpy().transpose(0, 2, 1)
+        outputs = _run(encoder, {"mel": np.ascontiguousarray(mel)})
+        error = np.abs(outputs.pop("hidden").astype(np.float32) - reference).mean()
+        errors.append(float(error / np.abs(reference).mean()))
+        same += _greedy(decoder, outputs, model, tokenizer) == tokens
+    return {
+        f"encoder_error_{precision}": round(max(errors), 6),
+        f"same_tokens_{precision}": round(same / len(clips), 4),
+    }
+
+
+def _greedy(
+    decoder: onnxruntime.InferenceSession,
+    cross: dict[str, NDArray[Any]],
+    model: whisper.Whisper,
+    tokenizer: Tokenizer,
+) -> list[int]:
+    key = cross["cross_k0"]
+    empty = np.zeros((1, key.shape[1], 0, key.shape[3]), key.dtype)
+    past = {name.replace("cross", "past"): empty for name in cross}
+    suppressed = _suppressed(tokenizer)
+    bias = _bias(model.dims.n_vocab, [*suppressed, tokenizer.eot])
+    fed, tokens = list(tokenizer.sot_sequence_including_notimestamps), [-1]
+    while len(tokens) <= _MOST_TOKENS and tokens[-1] != tokenizer.eot:
+        result = _run(decoder, {"tokens": np.array([fed]), "bias": bias, **past, **cross})
+        past = {name: result[name.replace("past", "present")] for name in past}
+        fed = [int(result["token"][0])]
+        tokens += fed
+        bias = _bias(model.dims.n_vocab, suppressed)
+    return tokens[1:]
+
+
+def _run(session: onnxruntime.InferenceSession, feeds: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, feeds), strict=True))
+
+
+def _check(manifest: Manifest, facts: Mapping[str, float | str]) -> None:
+    """Bounds named `encoder_error_*` are upper ones, `same_tokens_*` lower ones."""
+    for name, bound in manifest.parity.items():
+        figure = facts.get(name)
+        if figure is None:
+            continue
+        assert isinstance(figure, float)
+        if figure > bound if name.startswith("encoder_error") else figure < bound:
+            raise BadModel(f"{manifest.name}: parity {name} is {figure}, the bound is {bound}")

@@ -1,0 +1,337 @@
+"""Writes Whisper's encoder and decoder as ONNX graphs, node by node, from openai-whisper's weights.
+
+Written by hand rather than traced: both convolutions become matrix products over neighbouring
+frames, residuals, biases and norms use ONNX Runtime's fused operators, and every weight matrix goes
+through one function that picks its number format.
+
+B = batch, T = mel frames (even, 100 a second), C = T / 2 encoder positions, S = new tokens,
+P = tokens before them, H = heads, D = 64 numbers per head, V = vocabulary, L = decoder layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+Array = NDArray[np.generic]
+Weights = Mapping[str, NDArray[np.float32]]
+
+_OPSETS = {"": 21, "com.microsoft": 1}
+_EPSILON = 1e-5  # torch's LayerNorm default
+_BLOCK = 128  # weights of one column that share an int8 scale
+_INT8_MIDDLE = 128  # MatMulNBits stores 8-bit weights unsigned around this zero point
+
+
+@dataclass
+class Graph:
+    """A graph under construction. `precision` is `fp32`, `fp16` or `int8` (block-wise weights)."""
+
+    precision: str
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
+
+    @property
+    def float_type(self) -> int:
+        return int(TensorProto.FLOAT16 if self.precision == "fp16" else TensorProto.FLOAT)
+
+    def op(
+        self,
+        kind: str,
+        *inputs: str,
+        outputs: int | str = 1,
+        domain: str = "",
+        **attributes: object,
+    ) -> str:
+        """Add a node; gives its first output's name (`outputs` as text names it)."""
+        base = outputs if isinstance(outputs, str) else f"{kind.lower()}_{len(self.nodes)}"
+        count = 1 if isinstance(outputs, str) else outputs
+        names = [base] + [f"{base}.{index}" for index in range(1, count)]
+        self.nodes.append(
+            helper.make_node(kind, list(inputs), names, name=base, domain=domain, **attributes)
+        )
+        return base
+
+    def fused(self, kind: str, *inputs: str, outputs: int | str = 1, **attributes: object) -> str:
+        return self.op(kind, *inputs, outputs=outputs, domain="com.microsoft", **attributes)
+
+    def constant(self, name: str, value: Array) -> str:
+        """A stored array; floats are stored in the graph's float type."""
+        if value.dtype == np.float32 and self.precision == "fp16":
+            value = value.astype(np.float16)
+        self.constants.setdefault(name, numpy_helper.from_array(np.asarray(value, order="C"), name))
+        return name
+
+    def integers(self, *values: int) -> str:
+        return self.constant("ints_" + "_".join(map(str, values)), np.array(values, np.int64))
+
+    def linear(self, x: str, name: str, weight: NDArray[np.float32]) -> str:
+        """x [..., K] times `weight` [K, N]."""
+        if self.precision == "int8" and weight.shape[0] % _BLOCK == 0:
+            quantised, scales = _int8_blocks(weight)
+            return self.fused(
+                "MatMulNBits",
+                x,
+                self.constant(f"{name}.q", quantised),
+                self.constant(f"{name}.scales", scales),
+                K=weight.shape[0],
+                N=weight.shape[1],
+                bits=8,
+                block_size=_BLOCK,
+                accuracy_level=4,
+            )
+        return self.op("MatMul", x, self.constant(name, weight))
+
+    def norm(self, x: str, weights: Weights, name: str) -> str:
+        scale, bias = (
+            self.constant(f"{name}.{k}", weights[f"{name}.{k}"]) for k in ("weight", "bias")
+        )
+        return self.op("LayerNormalization", x, scale, bias, epsilon=_EPSILON, axis=-1)
+
+    def add_norm(
+        self, x: str, skip: str, bias: str, weights: Weights, name: str
+    ) -> tuple[str, str]:
+        """(LayerNorm(s), s) for s = x + bias + skip."""
+        scale, shift = (
+            self.constant(f"{name}.{k}", weights[f"{name}.{k}"]) for k in ("weight", "bias")
+        )
+        normed = self.fused(
+            "SkipLayerNormalization", x, skip, scale, shift, bias, outputs=4, epsilon=_EPSILON
+        )
+        return normed, f"{normed}.3"
+
+    def model(
+        self, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto], name: str
+    ) -> onnx.ModelProto:
+        graph = helper.make_graph(self.nodes, name, inputs, outputs, list(self.constants.values()))
+        opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS.items()]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+def _int8_blocks(weight: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Quantise [K, N] to unsigned 8 bit, symmetric, one scale per block of one column's inputs.
+
+    Layout of ONNX Runtime's MatMulNBits: values [N, K / block, block], scales [N * K / block].
+    """
+    blocks = weight.T.reshape(weight.shape[1], -1, _BLOCK)
+    scales = np.maximum(np.abs(blocks).max(-1, keepdims=True) / (_INT8_MIDDLE - 1), 1e-12)
+    quantised = np.rint(blocks / scales) + _INT8_MIDDLE
+    return quantised.astype(np.uint8), scales.astype(np.float32).ravel()
+
+
+def encoder(
+    weights: Weights, heads: int, layers: int, decoder_layers: int, precision: str
+) -> onnx.ModelProto:
+    """mel [B, T, M] float32 -> `hidden` [B, C, H * D] and `cross_k{i}`, `cross_v{i}` [B, H, C, D].
+
+    The cross-attention keys and values of every decoder layer are computed here, once.
+    """
+    g = Graph(precision)
+    mel = g.op("Cast", "mel", to=g.float_type)
+    positions, x = _convolutions(g, mel, weights)
+    name = "encoder.blocks.0.attn_ln" if layers else "encoder.ln_post"
+    zero = g.constant("zero_bias", np.zeros_like(weights["encoder.conv2.bias"]))
+    normed, x = g.add_norm(x, positions, zero, weights, name)
+    for layer in range(layers):
+        block = f"encoder.blocks.{layer}"
+        after = f"encoder.blocks.{layer + 1}.attn_ln" if layer + 1 < layers else "encoder.ln_post"
+        queries, keys, values = (_projected(g, normed, weights, f"{block}.attn.{p}") for p in _QKV)
+        attended = g.fused(
+            "MultiHeadAttention",
+            queries,
+            keys,
+            values,
+            _qkv_bias(g, weights, block),
+            num_heads=heads,
+        )
+        x, normed = _rest_of_block(g, x, attended, weights, block, "attn.out", after)
+    outputs = [_value("hidden", g.float_type, ["B", "C", "width"])]
+    g.op("Identity", normed, outputs="hidden")
+    for layer in range(decoder_layers):
+        for short, part in (("k", "key"), ("v", "value")):
+            whole = f"decoder.blocks.{layer}.cross_attn.{part}"
+            projected = _projected(g, normed, weights, whole)
+            if part == "value":
+                projected = g.op(
+                    "Add", projected, g.constant(f"{whole}.bias", weights[f"{whole}.bias"])
+                )
+            split = g.op("Reshape", projected, g.integers(0, 0, heads, -1))
+            g.op("Transpose", split, outputs=f"cross_{short}{layer}", perm=[0, 2, 1, 3])
+            outputs.append(_value(f"cross_{short}{layer}", g.float_type, ["B", heads, "C", "D"]))
+    mel_bins = weights["encoder.conv1.weight"].shape[1]
+    inputs = [_value("mel", TensorProto.FLOAT, ["B", "T", mel_bins])]
+    return g.model(inputs, outputs, "whisper_encoder")
+
+
+_QKV = ("query", "key", "value")
+
+
+def _convolutions(g: Graph, mel: str, weights: Weights) -> tuple[str, str]:
+    """Both convolutions with GELU, as matrix products. Gives (position embeddings, features)."""
+    padded = g.op("Pad", mel, g.integers(0, 1, 0, 0, 1, 0))
+    shifts = [
+        g.op("Slice", padded, g.integers(start), g.integers(end), g.integers(1))
+        for start, end in ((0, -2), (1, -1), (2, np.iinfo(np.int64).max))
+    ]
+    neighbours = g.op("Concat", *shifts, axis=2)
+    x = _gelu(
+        g,
+        g.linear(neighbours, "encoder.conv1", _unrolled(weights["encoder.conv1.weight"])),
+        weights,
+        "encoder.conv1.bias",
+    )
+    # Stride 2, kernel 3: position j sees frames 2j - 1, 2j, 2j + 1: the odd half of the pair before.
+    width = weights["encoder.conv2.weight"].shape[0]
+    pairs = g.op("Reshape", x, g.integers(0, -1, 2 * width))
+    odd = g.op("Slice", pairs, g.integers(width), g.integers(2 * width), g.integers(2))
+    before = g.op("Pad", odd, g.integers(0, 1, 0, 0, -1, 0))
+    neighbours = g.op("Concat", before, pairs, axis=2)
+    x = _gelu(
+        g,
+        g.linear(neighbours, "encoder.conv2", _unrolled(weights["encoder.conv2.weight"])),
+        weights,
+        "encoder.conv2.bias",
+    )
+    table = g.constant("positions", weights["encoder.positional_embedding"][None])
+    length = g.op("Shape", x, start=1, end=2)
+    return g.op("Slice", table, g.integers(0), length, g.integers(1)), x
+
+
+def _unrolled(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Convolution kernel [out, in, 3] as a matrix [3 * in, out] over neighbouring frames."""
+    return kernel.transpose(2, 1, 0).reshape(-1, kernel.shape[0])
+
+
+def _gelu(g: Graph, x: str, weights: Weights, bias: str) -> str:
+    return g.fused("BiasGelu", x, g.constant(bias, weights[bias]))
+
+
+def _projected(g: Graph, x: str, weights: Weights, name: str) -> str:
+    return g.linear(x, name, np.ascontiguousarray(weights[f"{name}.weight"].T))
+
+
+def _qkv_bias(g: Graph, weights: Weights, block: str) -> str:
+    """Whisper's key projections have no bias: zeros."""
+    query, value = (weights[f"{block}.attn.{part}.bias"] for part in ("query", "value"))
+    return g.constant(f"{block}.attn.bias", np.concatenate([query, np.zeros_like(query), value]))
+
+
+def _rest_of_block(
+    g: Graph, x: str, attended: str, weights: Weights, block: str, out: str, after: str
+) -> tuple[str, str]:
+    """Attention's output projection, then the feed-forward part: gives (residual stream, normed)."""
+    bias = f"{block}.{out}.bias"
+    projected = _projected(g, attended, weights, f"{block}.{out}")
+    normed, x = g.add_norm(
+        projected, x, g.constant(bias, weights[bias]), weights, f"{block}.mlp_ln"
+    )
+    inner = _gelu(
+        g, _projected(g, normed, weights, f"{block}.mlp.0"), weights, f"{block}.mlp.0.bias"
+    )
+    outer = _projected(g, inner, weights, f"{block}.mlp.2")
+    bias = g.constant(f"{block}.mlp.2.bias", weights[f"{block}.mlp.2.bias"])
+    normed, x = g.add_norm(outer, x, bias, weights, after)
+    return x, normed
+
+
+def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.ModelProto:
+    """One step: `tokens` [B, S] int64, `bias` [V] float32, `past_k{i}`, `past_v{i}` [B, H, P, D],
+    `cross_k{i}`, `cross_v{i}` -> `logits` [B, V] float32 of the last token (without bias),
+    `token` [B] int64 and `log_probability` [B] float32 of the likeliest token with bias, and
+    `present_k{i}`, `present_v{i}` [B, H, P + S, D].
+    """
+    g = Graph(precision)
+    shape = ["B", heads, "P", "D"]
+    inputs = [
+        _value("tokens", TensorProto.INT64, ["B", "S"]),
+        _value("bias", TensorProto.FLOAT, ["V"]),
+    ]
+    outputs = [
+        _value("logits", TensorProto.FLOAT, ["B", "V"]),
+        _value("token", TensorProto.INT64, ["B"]),
+        _value("log_probability", TensorProto.FLOAT, ["B"]),
+    ]
+    normed, x = _embedded(g, weights)
+    for layer in range(layers):
+        block = f"decoder.blocks.{layer}"
+        after = f"decoder.blocks.{layer + 1}.attn_ln" if layer + 1 < layers else "decoder.ln"
+        queries, keys, values = (_projected(g, normed, weights, f"{block}.attn.{p}") for p in _QKV)
+        g.nodes.append(
+            helper.make_node(
+                "MultiHeadAttention",
+                [
+                    queries,
+                    keys,
+                    values,
+                    _qkv_bias(g, weights, block),
+                    "",
+                    "",
+                    f"past_k{layer}",
+                    f"past_v{layer}",
+                ],
+                [f"attended{layer}", f"present_k{layer}", f"present_v{layer}"],
+                domain="com.microsoft",
+                num_heads=heads,
+                unidirectional=1,
+            )
+        )
+        bias = f"{block}.attn.out.bias"
+        projected = _projected(g, f"attended{layer}", weights, f"{block}.attn.out")
+        normed, x = g.add_norm(
+            projected, x, g.constant(bias, weights[bias]), weights, f"{block}.cross_attn_ln"
+        )
+        query_bias = f"{block}.cross_attn.query.bias"
+        queries = g.op(
+            "Add",
+            _projected(g, normed, weights, f"{block}.cross_attn.query"),
+            g.constant(query_bias, weights[query_bias]),
+        )
+        attended = g.fused(
+            "MultiHeadAttention", queries, f"cross_k{layer}", f"cross_v{layer}", num_heads=heads
+        )
+        x, normed = _rest_of_block(g, x, attended, weights, block, "cross_attn.out", after)
+        for kind in "kv":
+            inputs.append(_value(f"past_{kind}{layer}", g.float_type, shape))
+            inputs.append(_value(f"cross_{kind}{layer}", g.float_type, ["B", heads, "C", "D"]))
+            outputs.append(_value(f"present_{kind}{layer}", g.float_type, ["B", heads, "N", "D"]))
+    _ranked(g, normed, weights)
+    return g.model(inputs, outputs, "whisper_decoder")
+
+
+def _embedded(g: Graph, weights: Weights) -> tuple[str, str]:
+    """Token and position embeddings: gives (first layer's norm of their sum, their sum)."""
+    # Stored in half precision: lossless, as published checkpoints are, and half the memory.
+    half = weights["decoder.token_embedding.weight"].astype(np.float16)
+    table = g.constant("token_embedding", half)
+    tokens = g.op("Cast", g.op("Gather", table, "tokens", axis=0), to=g.float_type)
+    past = g.op("Shape", "past_k0", start=2, end=3)
+    new = g.op("Shape", "tokens", start=1, end=2)
+    positions = g.op(
+        "Slice",
+        g.constant("positions", weights["decoder.positional_embedding"]),
+        past,
+        g.op("Add", past, new),
+        g.integers(0),
+    )
+    x = g.op("Add", tokens, positions)
+    return g.norm(x, weights, "decoder.blocks.0.attn_ln"), x
+
+
+def _ranked(g: Graph, normed: str, weights: Weights) -> None:
+    """Logits of the last position, and the likeliest token under the bias."""
+    last = g.op("Gather", normed, g.constant("last", np.array(-1, np.int64)), axis=1)
+    raw = g.linear(last, "logits_weight", weights["decoder.token_embedding.weight"].T)
+    g.op("Cast", raw, outputs="logits", to=TensorProto.FLOAT)
+    allowed = g.op("Add", "logits", "bias")
+    g.op("ArgMax", allowed, outputs="token", axis=-1, keepdims=0)
+    best = g.op("ReduceMax", allowed, g.integers(-1), keepdims=0)
+    total = g.op("ReduceLogSumExp", allowed, g.integers(-1), keepdims=0)
+    g.op("Sub", best, total, outputs="log_probability")
+
+
+def _value(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
