@@ -128,7 +128,7 @@ def map_texts(texts: Iterable[str], policy: Path | None = None) -> Iterator[Line
 
 
 def interest_lines(interests: Iterable[MappedInterest]) -> list[Line]:
-    """Each interest once, at its highest confidence, the surest first; never-used nodes left out."""
+    """Each interest once, at its highest confidence, the surest first, without blocked nodes."""
     taxonomy = load_taxonomy()
     best: dict[str, MappedInterest] = {}
     for interest in interests:

@@ -1,0 +1,468 @@
+"""The command line: parse, call, print. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from glasses_signals import __version__
+from glasses_signals.errors import BadInput, CannotStart, GlassesSignalsError, RunStopped
+
+if TYPE_CHECKING:
+    from glasses_signals.runners.extract import Progress, RunReport
+
+EXIT_USAGE = 1
+EXIT_QUARANTINED = 2
+EXIT_REFUSED = 3
+
+_device = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where models run. `cuda` is an error when it can't be used.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one line per result.")
+_workers = click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Processes that decode media.",
+)
+_policy = click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    help="Policy file [default: the one that comes with the package].",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="glasses-signals")
+def cli() -> None:
+    """From smart-glasses uploads to explainable, deletable interest profiles.
+
+    Exit codes: 0 all done; 1 usage or configuration; 2 finished, but inputs could not be used
+    (listed); 3 refused to start or had to stop.
+    """
+
+
+def main() -> None:
+    """Entry point: errors made for people are printed without a traceback."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except GlassesSignalsError as error:
+        click.echo(f"glasses-signals: {error}", err=True)
+        sys.exit(_exit_code(error))
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        click.echo("glasses-signals: interrupted; run the same command again to go on", err=True)
+        sys.exit(130)
+
+
+def _exit_code(error: GlassesSignalsError) -> int:
+    from glasses_signals.errors import BadModel
+
+    return EXIT_REFUSED if isinstance(error, CannotStart | RunStopped | BadModel) else EXIT_USAGE
+
+
+def _moment(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    from glasses_signals.uploads.fields import parse_time
+
+    if value is None:
+        return None
+    time = parse_time(value)
+    if time is None:
+        raise click.BadParameter("write a time with its zone, such as 2026-02-01T00:00:00Z")
+    return time
+
+
+@cli.command()
+@click.argument("uploads", type=click.Path(path_type=Path))
+@click.option(
+    "--accounts",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="accounts.jsonl: who the uploads belong to and what they agreed to.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for ledger, profiles and run report.",
+)
+@click.option(
+    "--source",
+    type=click.Choice(["glasses", "chat", "imagine", "feed"]),
+    default="glasses",
+    show_default=True,
+    help="What UPLOADS is: a folder of bundles, or a JSONL file of a sibling product.",
+)
+@_policy
+@click.option(
+    "--as-of",
+    callback=_moment,
+    help="Moment that decay and expiry are computed for [default: the start of today, UTC].",
+)
+@_device
+@_workers
+@_json
+def extract(
+    uploads: Path,
+    accounts: Path,
+    out: Path,
+    source: str,
+    policy: Path | None,
+    as_of: datetime | None,
+    device: str,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Turn uploads into interest profiles: the main job.
+
+    What was done before is skipped; a killed run goes on where it was.
+    """
+    from glasses_signals.records import Source
+    from glasses_signals.runners.extract import ExtractSettings
+    from glasses_signals.runners.extract import extract as run
+    from glasses_signals.speech.transcriber import SpeechSettings
+    from glasses_signals.vision.tagger import VisionSettings
+
+    settings = ExtractSettings(
+        source=Source(source),
+        policy=policy,
+        as_of=as_of,
+        device=device,
+        decode_workers=workers,
+        speech=SpeechSettings(device=device),
+        vision=VisionSettings(device=device),
+    )
+    with _progress(quiet=as_json) as show:
+        report = run(uploads, accounts, out, settings, show)
+    for problem in report.account_problems:
+        click.echo(f"glasses-signals: {problem}", err=True)
+    if as_json:
+        click.echo(json.dumps(report.document, sort_keys=True))
+    else:
+        _print_report(report, out)
+    if report.quarantined:
+        sys.exit(EXIT_QUARANTINED)
+
+
+class _progress:  # noqa: N801 - reads as a statement
+    """A progress bar on a terminal; nothing elsewhere."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._shown = not quiet and sys.stderr.isatty()
+
+    def __enter__(self) -> Callable[[Progress], None] | None:
+        if not self._shown:
+            return None
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        from glasses_signals.report.tables import console
+
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(pulse_style="cyan"),
+            TimeElapsedColumn(),
+            console=console(stderr=True),
+            transient=True,
+        )
+        task = self._bar.add_task("starting", total=None)
+        self._bar.start()
+
+        def show(progress: Progress) -> None:
+            rate = progress.finished / max(progress.elapsed_s, 1e-9)
+            self._bar.update(
+                task,
+                description=f"{progress.finished:,} items, {rate:,.1f}/s, "
+                f"{progress.audio_s:,.0f} s of speech, {progress.pictures:,.0f} pictures, "
+                f"{progress.quarantined} quarantined",
+            )
+
+        return show
+
+    def __exit__(self, *exception: object) -> None:
+        if self._shown:
+            self._bar.stop()
+
+
+def _print_report(report: RunReport, out: Path) -> None:
+    from glasses_signals.profiles.files import read_profiles
+    from glasses_signals.report.tables import MAX_ACCOUNTS, console, profiles_table, rows_table
+    from glasses_signals.runners.output import PROFILES_NAME
+
+    screen = console()
+    if report.profiles:
+        screen.print(profiles_table(p for _, p in read_profiles(out / PROFILES_NAME)))
+    if report.profiles > MAX_ACCOUNTS:
+        screen.print(f"... and {report.profiles - MAX_ACCOUNTS} more accounts")
+    counts = ((reason, str(n)) for reason, n in sorted(report.counts.items()))
+    screen.print(rows_table("This run", ["what became of it", "items"], counts))
+    if report.quarantined:
+        rows = ((q.place, q.reason) for q in report.quarantined)
+        screen.print(rows_table("Quarantined", ["file", "reason"], rows))
+    screen.print(f"{report.profiles} profiles in {out / PROFILES_NAME}")
+
+
+def _print_lines(
+    lines: Iterable[dict[str, Any]], as_json: bool, plain: Callable[[Any], str]
+) -> None:
+    failed = False
+    for line in lines:
+        failed = failed or "error" in line
+        if as_json:
+            click.echo(json.dumps(line, ensure_ascii=False))
+        elif "error" in line:
+            click.echo(f"{line['file']}: error: {line['error']}")
+        else:
+            click.echo(plain(line))
+    if failed:
+        sys.exit(EXIT_QUARANTINED)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", default="whisper-base", show_default=True, help="Name or manifest file.")
+@click.option("--language", help="Spoken language, such as `en` [default: detected].")
+@_device
+@_workers
+@_json
+def transcribe(
+    files: tuple[Path, ...],
+    model: str,
+    language: str | None,
+    device: str,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Transcribe sound or video files."""
+    from glasses_signals.runners.stages import transcribe_files
+    from glasses_signals.speech.transcriber import SpeechSettings
+
+    settings = SpeechSettings(model=model, device=device, language=language)
+    _print_lines(
+        transcribe_files(files, settings, workers),
+        as_json,
+        lambda line: f"{line['file']}: {line['text'] or '(no speech)'}",
+    )
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", default="efficientnet-lite0", show_default=True, help="Name or manifest.")
+@_device
+@_workers
+@_json
+def tag(files: tuple[Path, ...], model: str, device: str, workers: int, as_json: bool) -> None:
+    """Say what photos and videos show, and which interests that suggests."""
+    from glasses_signals.runners.stages import tag_files
+    from glasses_signals.vision.tagger import VisionSettings
+
+    _print_lines(
+        tag_files(files, VisionSettings(model=model, device=device), workers),
+        as_json,
+        lambda line: f"{line['file']}: {_labels(line)}  ->  {_verdict(line)}",
+    )
+
+
+@cli.command(name="map")
+@click.argument("texts", nargs=-1)
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="JSONL file of objects with `text`; `-` reads standard input.",
+)
+@_policy
+@_json
+def map_(texts: tuple[str, ...], file: Path | None, policy: Path | None, as_json: bool) -> None:
+    """Map texts to interests."""
+    from glasses_signals.runners.stages import map_texts
+
+    if bool(texts) == (file is not None):
+        raise click.UsageError("give texts, or a file of them with --file; not both")
+    wanted = iter(texts) if file is None else _texts_of(file)
+    _print_lines(
+        map_texts(wanted, policy), as_json, lambda line: f"{line['text_index']}: {_verdict(line)}"
+    )
+
+
+def _texts_of(file: Path) -> Iterator[str]:
+    from glasses_signals.uploads.fields import read_json_lines, text_field
+
+    source = Path("/dev/stdin") if str(file) == "-" else file
+    try:
+        for number, record in read_json_lines(source):
+            try:
+                if isinstance(record, BadInput):
+                    raise record
+                yield text_field(record, "text")
+            except BadInput as error:
+                raise BadInput(f"{file}, line {number}: {error}") from None
+    except OSError as error:
+        raise CannotStart(f"can't read {file}: {error.strerror or error}") from None
+
+
+def _labels(line: dict[str, Any]) -> str:
+    return ", ".join(f"{x['label']} {x['probability']:.2f}" for x in line["labels"]) or "(nothing)"
+
+
+def _verdict(line: dict[str, Any]) -> str:
+    if line["excluded"] is not None:
+        return f"excluded ({line['excluded']})"
+    found = (
+        f"{i['id']} {' > '.join(i['path'])} ({i['confidence']:.2f})" for i in line["interests"]
+    )
+    return "; ".join(found) or "no interest"
+
+
+@cli.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("account")
+@click.option("--interest", help="Only this taxonomy id.")
+@_json
+def explain(out: Path, account: str, interest: str | None, as_json: bool) -> None:
+    """Say why each interest of an account is held, and how to remove it."""
+    from glasses_signals.ledger.explain import explain as run
+
+    with _ledger(out) as ledger:
+        entries = run(ledger, account, interest)
+    if as_json:
+        for entry in entries:
+            click.echo(json.dumps(entry, ensure_ascii=False))
+        return
+    if not entries:
+        click.echo(f"Nothing is held about {account} in {out}.")
+    for entry in entries:
+        click.echo(f"{entry['id']} {' > '.join(entry['path'])}")
+        click.echo(f"  {entry['in_plain_words']}")
+        for capture in entry["captures"]:
+            labels = f" ({', '.join(capture['labels'])})" if capture["labels"] else ""
+            click.echo(
+                f"  - {capture['captured_at']} {capture['source']}, {capture['modality']}, "
+                f"by its {capture['rule']}{labels}: {capture['confidence']:.2f}"
+            )
+        click.echo(f"  Remove: glasses-signals forget {out} {account} --interest {entry['id']}")
+
+
+def _ledger(out: Path) -> Any:
+    from glasses_signals.ledger.ledger import Ledger
+    from glasses_signals.runners.output import LEDGER_NAME
+
+    if not (out / LEDGER_NAME).is_file():
+        raise CannotStart(f"{out} holds no {LEDGER_NAME}; give the --out folder of an extract run")
+    return Ledger(out / LEDGER_NAME)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@_json
+def validate(file: Path, as_json: bool) -> None:
+    """Check a file of profile documents against the shared profile format."""
+    from glasses_signals.profiles.document import validate_profile
+    from glasses_signals.profiles.files import read_profiles
+
+    valid, wrong = 0, 0
+    for number, document in read_profiles(file):
+        problems = validate_profile(document)
+        valid, wrong = valid + (not problems), wrong + bool(problems)
+        for problem in problems:
+            record = {"line": number, "problem": problem}
+            click.echo(json.dumps(record) if as_json else f"{file}, line {number}: {problem}")
+    if not as_json:
+        click.echo(f"{valid} valid, {wrong} not valid")
+    if wrong:
+        sys.exit(EXIT_USAGE)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def merge(files: tuple[Path, ...]) -> None:
+    """Join profile files of several producers or shards into one, printed to standard output."""
+    from glasses_signals.profiles.document import canonical_json, merge_profiles
+    from glasses_signals.profiles.files import read_profiles
+
+    documents = (document for file in files for _, document in read_profiles(file))
+    for document in merge_profiles(documents):
+        click.echo(canonical_json(document))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--account", required=True, help="Account id that the media belong to.")
+@click.option("--upload-id", help="Id of this upload [default: the folder's name].")
+def bundle(folder: Path, account: str, upload_id: str | None) -> None:
+    """Write upload.json for a folder of media, all marked as put to the AI.
+
+    Capture times are the files' modification times; correct them in upload.json if need be.
+    """
+    from glasses_signals.uploads.bundles import write_manifest
+
+    click.echo(f"wrote {write_manifest(folder, account, upload_id)}")
+
+
+@cli.group()
+def models() -> None:
+    """Build, list and verify the models in the cache."""
+
+
+@models.command(name="build")
+@click.argument("names", nargs=-1)
+@click.option("--force", is_flag=True, help="Build again what is built already.")
+def models_build(names: tuple[str, ...], force: bool) -> None:
+    """Build models by name or manifest file [default: all that come with the package]."""
+    from glasses_signals.models.build import build
+
+    build(names, force=force, report=click.echo)
+
+
+@models.command(name="list")
+def models_list() -> None:
+    """List the models that come with the package, and whether they are built."""
+    from glasses_signals.errors import BadModel
+    from glasses_signals.models.manifest import load_manifest, manifest_names
+    from glasses_signals.models.store import cache_dir, open_model
+
+    for name in manifest_names():
+        try:
+            state = f"built, sha256 {open_model(name).sha256[:12]}"
+        except BadModel:
+            state = "not built"
+        click.echo(f"{name}: {load_manifest(name).licence}, {state}")
+    click.echo(f"cache: {cache_dir()}")
+
+
+@models.command(name="verify")
+@click.argument("names", nargs=-1)
+def models_verify(names: tuple[str, ...]) -> None:
+    """Check built models' files against their checksums, and print their parity with torch."""
+    from glasses_signals.models.build import verify
+
+    results = verify(names)
+    for result in results:
+        if result.problem is not None:
+            click.echo(f"{result.name}: {result.problem}", err=True)
+            continue
+        parity = ", ".join(f"{fact} {value}" for fact, value in sorted(result.parity.items()))
+        click.echo(f"{result.name}: ok, sha256 {result.sha256}; {parity}")
+    if not all(result.ok for result in results):
+        sys.exit(EXIT_REFUSED)
