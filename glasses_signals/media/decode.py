@@ -1,0 +1,108 @@
+"""Decodes one file of any kind: what a decode worker does, and the records that say so."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from glasses_signals.errors import BadInput
+from glasses_signals.media.photo import PhotoSettings, decode_photo_bytes
+from glasses_signals.records import Frame, Image, Waveform
+
+Kind = Literal["voice", "photo", "video"]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """What one file may cost a worker; a file that needs more is refused."""
+
+    photo_s: float = 30.0
+    voice_s: float = 120.0
+    video_s: float = 300.0
+    memory_bytes: int = 4 << 30
+
+    def seconds(self, kind: Kind) -> float:
+        return {"photo": self.photo_s, "voice": self.voice_s, "video": self.video_s}[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeSettings:
+    """`video` None means the defaults of media.video (left unimported where no video comes)."""
+
+    photo: PhotoSettings = field(default_factory=PhotoSettings)
+    video: object | None = None
+    limits: DecodeLimits = field(default_factory=DecodeLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeTask:
+    """One file to decode; `key` is the caller's own name for it."""
+
+    key: str
+    path: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeResult:
+    """What a file holds: voice a waveform; photo an image; video frames, and a waveform if any.
+
+    `sha256` is that of the file's bytes (None when it can't be read); `error` says why there is
+    nothing else.
+    """
+
+    key: str
+    waveform: Waveform | None = None
+    image: Image | None = None
+    frames: tuple[Frame, ...] = ()
+    sha256: str | None = None
+    error: str | None = None
+
+
+def decode_file(task: DecodeTask, settings: DecodeSettings) -> DecodeResult:
+    """Decode and hash a file. Anything wrong with the file is in the result, not raised."""
+    sha256 = None
+    try:
+        if task.kind == "photo":
+            data = _bytes(Path(task.path), settings.photo.max_bytes)
+            sha256 = hashlib.sha256(data).hexdigest()
+            image = decode_photo_bytes(data, task.path, settings.photo)
+            return DecodeResult(task.key, image=image, sha256=sha256)
+        with Path(task.path).open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if task.kind == "voice":
+            from glasses_signals.media.audio import decode_audio
+
+            return DecodeResult(task.key, waveform=decode_audio(task.path), sha256=sha256)
+        return _decode_video(task, settings, sha256)
+    except BadInput as error:
+        return DecodeResult(task.key, sha256=sha256, error=str(error))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return DecodeResult(task.key, sha256=sha256, error=f"{task.path}: can't be read: {reason}")
+    except MemoryError:
+        limit = f"{settings.limits.memory_bytes:,}"
+        error_text = f"{task.path}: decoding it needs more than {limit} bytes of memory"
+        return DecodeResult(task.key, sha256=sha256, error=error_text)
+
+
+def _decode_video(task: DecodeTask, settings: DecodeSettings, sha256: str) -> DecodeResult:
+    from glasses_signals.media.audio import decode_audio
+    from glasses_signals.media.video import VideoSettings, sample_frames
+
+    video = settings.video if isinstance(settings.video, VideoSettings) else VideoSettings()
+    frames = tuple(sample_frames(task.path, video))
+    try:
+        waveform = decode_audio(task.path)
+    except BadInput:  # no audio track, or none that decodes: the pictures stand alone
+        waveform = None
+    return DecodeResult(task.key, waveform=waveform, frames=frames, sha256=sha256)
+
+
+def _bytes(path: Path, limit: int) -> bytes:
+    size = path.stat().st_size
+    if size > limit:
+        raise BadInput(f"{path}: the file has {size:,} bytes, over the limit of {limit:,}")
+    return path.read_bytes()
