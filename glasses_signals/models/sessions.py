@@ -147,6 +147,17 @@ class Session:
             for name, value in zip(names, binding.get_outputs(), strict=True)
         }
 
+    def run_into(
+        self, feeds: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Run on the CPU with these outputs written in place: contiguous arrays of the right shape."""
+        binding = self._session.io_binding()
+        for name, fed in feeds.items():
+            binding.bind_cpu_input(name, np.ascontiguousarray(fed))
+        for name, array in outputs.items():
+            binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        self._session.run_with_iobinding(binding)
+
     def to_device(self, array: NDArray[Any]) -> DeviceArray:
         """Copy an array to this session's device."""
         return DeviceArray(

@@ -1,0 +1,142 @@
+"""Whisper's two graphs as batch operators: windows in, cross-attention out; tokens in, tokens out.
+
+Arrays stay on the device between steps. B = rows, T = mel frames, C = T / 2, V = vocabulary.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glasses_signals.models.sessions import DeviceArray, Session, cpu_flags
+from glasses_signals.models.store import BuiltModel
+
+_INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"}  # integer dot products
+_NUMPY_TYPES = {"float": np.float32, "float16": np.float16}
+
+Memory = dict[str, DeviceArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Ids of the tokens that steer Whisper."""
+
+    end: int
+    start: int
+    transcribe: int
+    translate: int
+    no_speech: int
+    no_timestamps: int
+    first_timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One decoder step's outputs: `logits` [B, V] on the device, `token` and `log_probability` [B]."""
+
+    logits: DeviceArray
+    token: NDArray[np.int64]
+    log_probability: NDArray[np.float32]
+    past: Memory
+
+
+def best_precision(device: str, flags: Sequence[str]) -> str:
+    """The variant to run: half precision on CUDA; 8-bit weights where the CPU multiplies integers
+    (measured: elsewhere float32 is as fast and exact)."""
+    if device == "cuda":
+        return "fp16"
+    return "int8" if _INT8_FLAGS & set(flags) else "fp32"
+
+
+class WhisperModel:
+    """Loads one built model in one precision. No state between calls; pickles."""
+
+    def __init__(
+        self,
+        built: BuiltModel,
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: str | None = None,
+    ) -> None:
+        self.precision = precision or best_precision(device, cpu_flags())
+        self._encoder = Session(built.file(f"encoder.{self.precision}.onnx"), device, threads)
+        self._decoder = Session(built.file(f"decoder.{self.precision}.onnx"), device, threads)
+        self.provider = self._encoder.provider
+        description = json.loads(built.file("whisper.json").read_text())
+        self.tokens = Tokens(**description["tokens"])
+        self.languages: dict[str, int] = description["languages"]
+        self.filters = np.array(description["mel_filters"], np.float32)
+        self._vocabulary = [base64.b64decode(token) for token in description["vocabulary"]]
+        self.bias = self._bias(description["suppress"])
+        self.first_bias = self._bias([*description["suppress"], *description["suppress_first"]])
+        self._cross = [name for name in self._encoder.outputs if name != "hidden"]
+        kind, (_, heads, _, _) = self._decoder.inputs["past_k0"]
+        self._float = _NUMPY_TYPES[kind]
+        self._heads = int(str(heads))
+        self._head_size = description["dims"]["n_text_state"] // self._heads
+        self.memory_bytes_per_position = (
+            len(self._cross) * description["dims"]["n_text_state"] * self._float().itemsize
+        )
+
+    def _bias(self, suppressed: Sequence[int]) -> NDArray[np.float32]:
+        bias = np.zeros(int(str(self._decoder.outputs["logits"][1][1])), np.float32)
+        bias[list(suppressed)] = -1e9
+        return bias
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """What the text tokens among these spell; bytes that are no UTF-8 become U+FFFD."""
+        spelled = b"".join(self._vocabulary[t] for t in tokens if t < len(self._vocabulary))
+        return spelled.decode("utf-8", errors="replace").strip()
+
+    def encode(self, mels: Sequence[NDArray[np.float32]]) -> Memory:
+        """Cross-attention keys and values for mels [T, M], all of one T.
+
+        On a CPU one row at a time, in place: larger batches fall out of its caches.
+        """
+        if self._encoder.device != "cpu":
+            return self._encoder.run_bound({"mel": np.stack(mels)}, self._cross)
+        shape = (len(mels), self._heads, len(mels[0]) // 2, self._head_size)
+        arrays = {name: np.empty(shape, self._float) for name in self._cross}
+        for row, mel in enumerate(mels):
+            outputs = {name: array[row : row + 1] for name, array in arrays.items()}
+            self._encoder.run_into({"mel": mel[None]}, outputs)
+        return {name: self._decoder.to_device(array) for name, array in arrays.items()}
+
+    def no_past(self, rows: int) -> Memory:
+        """The self-attention memory before the first token."""
+        empty = self._decoder.to_device(
+            np.zeros((rows, self._heads, 0, self._head_size), self._float)
+        )
+        return {name.replace("cross", "past"): empty for name in self._cross}
+
+    def step(
+        self, tokens: NDArray[np.int64], bias: NDArray[np.float32], past: Memory, cross: Memory
+    ) -> Step:
+        """Feed `tokens` [B, S]; gives the outputs after the last of them."""
+        out = self._decoder.run_bound({"tokens": tokens, "bias": bias, **past, **cross})
+        return Step(
+            out["logits"],
+            out["token"].numpy(),
+            out["log_probability"].numpy(),
+            {name: out[name.replace("past", "present")] for name in past},
+        )
+
+    def keep_rows(self, memory: Mapping[str, DeviceArray], rows: Sequence[int]) -> Memory:
+        """The same memory with only these rows."""
+        index = np.array(rows)
+        return {
+            name: self._decoder.to_device(array.numpy()[index]) for name, array in memory.items()
+        }
+
+
+def softmax(logits: NDArray[Any]) -> NDArray[np.float32]:
+    """Over the last axis."""
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    result: NDArray[np.float32] = (shifted / shifted.sum(-1, keepdims=True)).astype(np.float32)
+    return result
