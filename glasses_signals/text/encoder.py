@@ -36,7 +36,7 @@ class EncoderSettings:
 class TextEncoder:
     """Texts to unit vectors whose dot product tells how alike in meaning they are."""
 
-    def __init__(self, settings: EncoderSettings = EncoderSettings()) -> None:  # noqa: B008
+    def __init__(self, settings: EncoderSettings = EncoderSettings()) -> None:
         """Open the model. BadModel when it isn't built or can't run on the device."""
         self._settings = settings
         model = open_model(settings.model)
