@@ -343,8 +343,9 @@ def _verdict(line: dict[str, Any]) -> str:
 def explain(out: Path, account: str, interest: str | None, as_json: bool) -> None:
     """Say why each interest of an account is held, and how to remove it."""
     from glasses_signals.ledger.explain import explain as run
+    from glasses_signals.runners.output import open_ledger
 
-    with _ledger(out) as ledger:
+    with open_ledger(out) as ledger:
         entries = run(ledger, account, interest)
     if as_json:
         for entry in entries:
@@ -364,13 +365,39 @@ def explain(out: Path, account: str, interest: str | None, as_json: bool) -> Non
         click.echo(f"  Remove: glasses-signals forget {out} {account} --interest {entry['id']}")
 
 
-def _ledger(out: Path) -> Any:
-    from glasses_signals.ledger.ledger import Ledger
-    from glasses_signals.runners.output import LEDGER_NAME
+@cli.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("account")
+@click.option("--interest", help="Only this taxonomy id; it never comes back.")
+@click.option("--before", callback=_moment, help="Only captures before this time [default: now].")
+@_policy
+def forget(
+    out: Path,
+    account: str,
+    interest: str | None,
+    before: datetime | None,
+    policy: Path | None,
+) -> None:
+    """Erase what is held about an account, for good.
 
-    if not (out / LEDGER_NAME).is_file():
-        raise CannotStart(f"{out} holds no {LEDGER_NAME}; give the --out folder of an extract run")
-    return Ledger(out / LEDGER_NAME)
+    A salted hash stays, so that a rerun over the same uploads does not bring it back.
+    """
+    from glasses_signals.runners.rights import forget as run
+
+    erased = run(out, account, interest, before, policy)
+    click.echo(f"Erased {erased} pieces of evidence; profiles are rewritten.")
+
+
+@cli.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("account")
+@_policy
+def optout(out: Path, account: str, policy: Path | None) -> None:
+    """Erase an account and keep it out of all later runs on OUT."""
+    from glasses_signals.runners.rights import opt_out as run
+
+    erased = run(out, account, policy)
+    click.echo(f"Erased {erased} pieces of evidence; the account stays out from now on.")
 
 
 @cli.command()

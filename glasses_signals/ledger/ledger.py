@@ -132,7 +132,11 @@ class Ledger:
         elif not self._is_hushed(item.account_id, item.captured_at):
             self._db.executemany(
                 "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [_evidence_row(e) for e in outcome.evidence],
+                [
+                    _evidence_row(e)
+                    for e in outcome.evidence
+                    if not self.is_forgotten(e.account_id, e.captured_at, e.interest_id)
+                ],
             )
 
     def refuse(self, item_id: str, source: Source, place: str, reason: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from glasses_signals.errors import CannotStart
+from glasses_signals.ledger.ledger import Ledger
 from glasses_signals.profiles.files import write_atomically
 
 LEDGER_NAME = "ledger.sqlite"
@@ -52,6 +53,13 @@ def hold_output(out: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def open_ledger(out: Path) -> Ledger:
+    """The ledger of an earlier run. Raises CannotStart when `out` holds none."""
+    if not (out / LEDGER_NAME).is_file():
+        raise CannotStart(f"{out} holds no {LEDGER_NAME}; give the --out folder of an extract run")
+    return Ledger(out / LEDGER_NAME)
 
 
 def write_run_report(out: Path, report: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from glasses_signals.policy.combinations import bar_combinations
 from glasses_signals.policy.policy import Policy
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.profiles.document import Document, Producer, build_profile
-from glasses_signals.records import Account, Item, ItemKind
+from glasses_signals.records import Account, Interest, Item, ItemKind
 
 
 def account_profiles(
@@ -30,12 +30,19 @@ def account_profiles(
     ledger.erase_before(as_of - timedelta(days=policy.retention_days))
     for account_id in ledger.accounts():
         _erase_disallowed(ledger, accounts.get(account_id), account_id, policy)
-        evidence = [e for e in ledger.evidence(account_id) if e.interest_id not in blocked_nodes()]
-        interests = aggregate(evidence, policy, as_of)
-        barred = bar_combinations(frozenset(i.interest_id for i in interests), policy)
-        kept = [i for i in interests if i.interest_id not in barred]
-        if kept:
-            yield build_profile(account_id, kept, as_of, producer)
+        interests = account_interests(ledger, account_id, policy, as_of)
+        if interests:
+            yield build_profile(account_id, interests, as_of, producer)
+
+
+def account_interests(
+    ledger: Ledger, account_id: str, policy: Policy, as_of: datetime
+) -> list[Interest]:
+    """What the account's evidence adds up to, without nodes and combinations that policy bars."""
+    evidence = [e for e in ledger.evidence(account_id) if e.interest_id not in blocked_nodes()]
+    interests = aggregate(evidence, policy, as_of)
+    barred = bar_combinations(frozenset(i.interest_id for i in interests), policy)
+    return [i for i in interests if i.interest_id not in barred]
 
 
 def _erase_disallowed(

@@ -1,0 +1,67 @@
+"""What an account holder may ask for: forgetting, and staying out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from glasses_signals.errors import CannotStart
+from glasses_signals.ledger.ledger import Ledger
+from glasses_signals.policy.policy import Policy, load_policy
+from glasses_signals.profiles.document import Document, interest_entries
+from glasses_signals.profiles.files import read_profiles, write_profiles
+from glasses_signals.runners.output import PROFILES_NAME, hold_output, open_ledger
+from glasses_signals.runners.profiles import account_interests
+from glasses_signals.uploads.fields import parse_time
+
+
+def forget(
+    out: Path,
+    account_id: str,
+    interest_id: str | None = None,
+    before: datetime | None = None,
+    policy: Path | None = None,
+) -> int:
+    """Erase an account's evidence captured before `before` (now), or one interest's for good.
+
+    Profiles are rewritten; the next `extract` finishes a rewriting that was interrupted. Returns
+    the number of evidence rows erased. Raises CannotStart when there is no ledger in `out`.
+    """
+    if interest_id is None and before is None:
+        before = datetime.now(UTC)
+    return _erase(out, account_id, interest_id, before, load_policy(policy))
+
+
+def opt_out(out: Path, account_id: str, policy: Path | None = None) -> int:
+    """Erase an account and keep its uploads out of all later runs. Returns the rows erased."""
+    return _erase(out, account_id, None, None, load_policy(policy))
+
+
+def _erase(
+    out: Path,
+    account_id: str,
+    interest_id: str | None,
+    before: datetime | None,
+    policy: Policy,
+) -> int:
+    if not out.is_dir():
+        raise CannotStart(f"{out} is not a folder; give the --out folder of an extract run")
+    with hold_output(out), open_ledger(out) as ledger:
+        erased = ledger.forget(account_id, interest_id, before)
+        path = out / PROFILES_NAME
+        if path.exists():
+            write_profiles(path, _rewritten(path, ledger, account_id, policy))
+    return erased
+
+
+def _rewritten(path: Path, ledger: Ledger, account_id: str, policy: Policy) -> Iterator[Document]:
+    for _, document in read_profiles(path):
+        if document["account_id"] != account_id:
+            yield document
+            continue
+        as_of = parse_time(document["as_of"])
+        assert as_of is not None  # written by format_time
+        interests = account_interests(ledger, account_id, policy, as_of)
+        if interests:
+            yield {**document, "interests": interest_entries(interests)}
