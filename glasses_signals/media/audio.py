@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from glasses_signals.errors import BadInput
 from glasses_signals.records import Waveform
@@ -36,12 +38,12 @@ def decode_audio(path: str | Path) -> Waveform:
     return Waveform(samples)
 
 
-def _samples(container: av.container.InputContainer, path: str | Path) -> np.ndarray:
+def _samples(container: av.container.InputContainer, path: str | Path) -> NDArray[np.float32]:
     """Float32 [N] in -1..1. Goes through 16-bit samples, as Whisper's training data did."""
     stream = container.streams.audio[0]
     stream.thread_type = "NONE"  # threads cost more than they give on short files
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-    chunks: list[np.ndarray] = []
+    chunks: list[NDArray[np.int16]] = []
     left = _LONGEST_S * SAMPLE_RATE
     for frame in _frames(container, stream):
         for resampled in resampler.resample(frame):
@@ -55,7 +57,9 @@ def _samples(container: av.container.InputContainer, path: str | Path) -> np.nda
     return np.concatenate(chunks).astype(np.float32) * _INT16_SCALE
 
 
-def _frames(container, stream):
+def _frames(
+    container: av.container.InputContainer, stream: av.AudioStream
+) -> Iterator[av.AudioFrame | None]:
     """Frames of the stream, then None to flush. Frames damaged on the way are left out."""
     for packet in container.demux(stream):
         try:

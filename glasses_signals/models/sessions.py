@@ -150,7 +150,7 @@ class Session:
     def run_into(
         self, feeds: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]
     ) -> None:
-        """Run on the CPU with these outputs written in place: contiguous arrays of the right shape."""
+        """Run on the CPU, outputs written in place: contiguous arrays of the right shape."""
         binding = self._session.io_binding()
         for name, fed in feeds.items():
             binding.bind_cpu_input(name, np.ascontiguousarray(fed))

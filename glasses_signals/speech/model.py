@@ -18,7 +18,10 @@ from glasses_signals.models.sessions import DeviceArray, Session, cpu_flags
 from glasses_signals.models.store import BuiltModel
 
 _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"}  # integer dot products
-_NUMPY_TYPES = {"float": np.float32, "float16": np.float16}
+_NUMPY_TYPES: dict[str, np.dtype[Any]] = {
+    "float": np.dtype(np.float32),
+    "float16": np.dtype(np.float16),
+}
 
 Memory = dict[str, DeviceArray]
 
@@ -38,7 +41,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One decoder step's outputs: `logits` [B, V] on the device, `token` and `log_probability` [B]."""
+    """One decoder step: `logits` [B, V] on the device, `token` and `log_probability` [B]."""
 
     logits: DeviceArray
     token: NDArray[np.int64]
@@ -81,7 +84,7 @@ class WhisperModel:
         self._heads = int(str(heads))
         self._head_size = description["dims"]["n_text_state"] // self._heads
         self.memory_bytes_per_position = (
-            len(self._cross) * description["dims"]["n_text_state"] * self._float().itemsize
+            len(self._cross) * description["dims"]["n_text_state"] * self._float.itemsize
         )
 
     def _bias(self, suppressed: Sequence[int]) -> NDArray[np.float32]:

@@ -69,7 +69,7 @@ class _Heard:
 class Transcriber:
     """Batch operator: recordings of any accounts in, transcripts out, in the same order."""
 
-    def __init__(self, settings: SpeechSettings = SpeechSettings()) -> None:  # noqa: B008
+    def __init__(self, settings: SpeechSettings = SpeechSettings()) -> None:
         self.settings = settings
         device = resolve_device(settings.device)
         threads = settings.threads or default_threads()

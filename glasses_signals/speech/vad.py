@@ -59,7 +59,7 @@ class VoiceActivity:
 
 def speech_spans(
     probabilities: NDArray[np.float32],
-    settings: VadSettings = VadSettings(),  # noqa: B008
+    settings: VadSettings = VadSettings(),
 ) -> list[Span]:
     """Stretches of speech, without padding, in order.
 

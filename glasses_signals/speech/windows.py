@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,13 +56,13 @@ def _cut(group: Sequence[Span], settings: WindowSettings) -> list[tuple[float, f
         count = int((end_s - start_s) // longest) + 1
         step = (end_s - start_s) / count
         return [(start_s + i * step, start_s + (i + 1) * step) for i in range(count)]
-    pauses = [b.start_s - a.end_s for a, b in zip(group, group[1:], strict=False)]
+    pauses = [b.start_s - a.end_s for a, b in itertools.pairwise(group)]
     at = max(range(len(pauses)), key=pauses.__getitem__) + 1
     return [*_cut(group[:at], settings), *_cut(group[at:], settings)]
 
 
 def frames_for(duration_s: float, margin_s: float, settings: WindowSettings) -> int:
-    """Mel frames for a window of that length and a margin of silence: even, a whole bucket, ≤ 30 s."""
+    """Mel frames for a window of that length and a margin: whole buckets, even, at most 30 s."""
     bucket = round(settings.bucket_s * FRAMES_PER_S)
     wanted = round((duration_s + margin_s) * FRAMES_PER_S)
     return min(-(-wanted // bucket) * bucket, 30 * FRAMES_PER_S)

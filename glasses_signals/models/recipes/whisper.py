@@ -1,7 +1,8 @@
 """Builds an openai-whisper checkpoint for ONNX Runtime, in one precision per kind of processor.
 
 Makes `encoder.P.onnx` and `decoder.P.onnx` for each precision P, and `whisper.json`: dimensions,
-vocabulary, special tokens and mel filters, so that running needs nothing of torch or openai-whisper.
+vocabulary, special tokens and mel filters, so that running needs neither torch nor
+openai-whisper.
 
 Sources named `weights`, or `weights.1`, `weights.2`, … for a file in parts. Manifest keys under
 [recipe]: `precisions`, and `parity_audio`, 16 kHz mono 16-bit WAV files (glob patterns relative to
@@ -47,7 +48,8 @@ def build(manifest: Manifest, out: Path, sources: Mapping[str, Path]) -> dict[st
     dims = model.dims
     facts: dict[str, float | str] = {}
     clips = _parity_clips(manifest)
-    heard = [_greedy_torch(model, tokenizer, clip) for clip in clips]
+    with torch.no_grad():
+        heard = [_greedy_torch(model, tokenizer, clip) for clip in clips]
     precisions = manifest.recipe.get("precisions", ["fp32"])
     assert isinstance(precisions, list)
     for precision in precisions:
@@ -93,7 +95,7 @@ def _description(model: whisper.Whisper, tokenizer: Tokenizer) -> dict[str, Any]
 
 
 def _suppressed(tokenizer: Tokenizer) -> list[int]:
-    """openai-whisper's default list: what is not speech, and every token that steers the decoder."""
+    """openai-whisper's default list: what is not speech, and tokens that steer the decoder."""
     steering = (
         tokenizer.transcribe,
         tokenizer.translate,
@@ -106,18 +108,20 @@ def _suppressed(tokenizer: Tokenizer) -> list[int]:
 
 
 def _parity_clips(manifest: Manifest) -> list[NDArray[np.float32]]:
-    """Mel [1, T, M] of each parity clip that is there; a wheel install has none."""
+    """Samples of the parity clips that are there; an installed wheel has none."""
     patterns = manifest.recipe.get("parity_audio", [])
     assert isinstance(patterns, list)
     paths = sorted(path for pattern in patterns for path in manifest.path.parent.glob(pattern))
-    clips = []
-    for path in paths:
-        with wave.open(str(path)) as file:
-            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16) / np.float32(32768)
-        samples = np.pad(samples, (0, _PARITY_MARGIN_S * _SAMPLE_RATE))
-        samples = samples[: len(samples) // (2 * _FRAME_SAMPLES) * 2 * _FRAME_SAMPLES]
-        clips.append(samples)
-    return clips
+    return [_parity_clip(path) for path in paths]
+
+
+def _parity_clip(path: Path) -> NDArray[np.float32]:
+    """Samples [N] with a margin of silence, a whole number of encoder positions."""
+    with wave.open(str(path)) as file:
+        pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    samples = np.pad(pcm.astype(np.float32) / 32768, (0, _PARITY_MARGIN_S * _SAMPLE_RATE))
+    position = 2 * _FRAME_SAMPLES
+    return samples[: len(samples) // position * position]
 
 
 def _mel(model: whisper.Whisper, clip: NDArray[np.float32]) -> torch.Tensor:
@@ -135,7 +139,6 @@ def _encode_torch(model: whisper.Whisper, mel: torch.Tensor) -> torch.Tensor:
         model.encoder.positional_embedding = whole
 
 
-@torch.no_grad()
 def _greedy_torch(
     model: whisper.Whisper, tokenizer: Tokenizer, clip: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], list[int]]:

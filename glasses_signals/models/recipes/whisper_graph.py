@@ -184,7 +184,7 @@ def _convolutions(g: Graph, mel: str, weights: Weights) -> tuple[str, str]:
         weights,
         "encoder.conv1.bias",
     )
-    # Stride 2, kernel 3: position j sees frames 2j - 1, 2j, 2j + 1: the odd half of the pair before.
+    # Stride 2, kernel 3: position j sees frames 2j - 1 (odd half of the pair before), 2j, 2j + 1.
     width = weights["encoder.conv2.weight"].shape[0]
     pairs = g.op("Reshape", x, g.integers(0, -1, 2 * width))
     odd = g.op("Slice", pairs, g.integers(width), g.integers(2 * width), g.integers(2))
@@ -223,7 +223,7 @@ def _qkv_bias(g: Graph, weights: Weights, block: str) -> str:
 def _rest_of_block(
     g: Graph, x: str, attended: str, weights: Weights, block: str, out: str, after: str
 ) -> tuple[str, str]:
-    """Attention's output projection, then the feed-forward part: gives (residual stream, normed)."""
+    """Attention's output projection, then the feed-forward part: (residual stream, normed)."""
     bias = f"{block}.{out}.bias"
     projected = _projected(g, attended, weights, f"{block}.{out}")
     normed, x = g.add_norm(
@@ -245,7 +245,7 @@ def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.M
     `present_k{i}`, `present_v{i}` [B, H, P + S, D].
     """
     g = Graph(precision)
-    shape = ["B", heads, "P", "D"]
+    shape: list[str | int] = ["B", heads, "P", "D"]
     inputs = [
         _value("tokens", TensorProto.INT64, ["B", "S"]),
         _value("bias", TensorProto.FLOAT, ["V"]),

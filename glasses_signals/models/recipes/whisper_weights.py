@@ -1,4 +1,4 @@
-"""Reads Whisper checkpoints: openai-whisper's `.pt`, or a CTranslate2 `model.bin` (whole or in parts).
+"""Reads Whisper checkpoints: openai-whisper's `.pt`, or CTranslate2's `model.bin`, also in parts.
 
 Both end as openai-whisper's own `ModelDimensions` and state dict.
 """
@@ -66,7 +66,8 @@ def load_whisper(parts: Sequence[Path]) -> Whisper:
         dims = _dimensions(arrays)
     else:
         raise BadModel(
-            f"{parts[0]} is no Whisper checkpoint: give openai-whisper's .pt or CTranslate2's model.bin"
+            f"{parts[0]} is no Whisper checkpoint: give openai-whisper's .pt or a "
+            "CTranslate2 model.bin"
         )
     model = Whisper(dims)
     missing, unexpected = model.load_state_dict(state, strict=False)
