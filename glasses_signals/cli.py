@@ -434,6 +434,48 @@ def merge(files: tuple[Path, ...]) -> None:
 
 
 @cli.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@_policy
+@_json
+def audiences(out: Path, policy: Path | None, as_json: bool) -> None:
+    """Say about how many accounts hold each interest; small groups are never told."""
+    from glasses_signals.policy.policy import load_policy
+    from glasses_signals.profiles.audiences import audience_sizes
+    from glasses_signals.profiles.files import read_profiles
+    from glasses_signals.report.tables import console, rows_table
+    from glasses_signals.runners.output import PROFILES_NAME
+
+    rules = load_policy(policy)
+    sizes = audience_sizes((p for _, p in read_profiles(out / PROFILES_NAME)), rules)
+    if as_json:
+        for size in sizes:
+            line = {"id": size.interest_id, "path": size.path, "about": size.about_accounts}
+            click.echo(json.dumps(line))
+        return
+    rows = ((s.interest_id, " > ".join(s.path), str(s.about_accounts)) for s in sizes)
+    console().print(rows_table("Audiences", ["id", "interest", "about"], rows))
+    click.echo(
+        f"Segments under {rules.min_audience} accounts are left out; "
+        f"sizes are rounded down to {rules.audience_step}s."
+    )
+
+
+@cli.command()
+def doctor() -> None:
+    """Check machine, device, disk and models, and say what to do."""
+    from glasses_signals.runners.doctor import checks
+
+    sound = True
+    for check in checks():
+        sound = sound and check.remedy is None
+        click.echo(f"{'ok ' if check.remedy is None else 'BAD'} {check.what}: {check.found}")
+        if check.remedy is not None:
+            click.echo(f"    {check.remedy}")
+    if not sound:
+        sys.exit(EXIT_REFUSED)
+
+
+@cli.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--account", required=True, help="Account id that the media belong to.")
 @click.option("--upload-id", help="Id of this upload [default: the folder's name].")

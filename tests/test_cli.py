@@ -1,0 +1,71 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glasses_signals import cli
+
+HEAVY = ("torch", "cv2", "onnxruntime", "av", "numpy", "tokenizers", "rich", "jsonschema")
+
+
+def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "glasses_signals", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("module", ["glasses_signals", "glasses_signals.cli"])
+def test_importing_loads_nothing_heavy(module: str) -> None:
+    code = f"import sys, {module}; print(*[m for m in {HEAVY} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
+
+
+@pytest.mark.parametrize("command", ["", *cli.cli.commands])
+def test_every_command_has_a_help_text(command: str) -> None:
+    found = run(*command.split(), "--help")
+    assert found.returncode == 0
+    assert "Usage:" in found.stdout
+
+
+def test_a_wrong_option_is_a_usage_error() -> None:
+    found = run("extract", "--nonsense")
+    assert found.returncode == 1
+    assert "--nonsense" in found.stderr
+
+
+def test_an_unlocatable_ledger_is_an_error_for_people(tmp_path: Path) -> None:
+    found = run("explain", str(tmp_path), "acct-001")
+    assert found.returncode == 3
+    assert "Traceback" not in found.stderr
+    assert "--out folder" in found.stderr
+
+
+def test_a_time_without_a_zone_is_refused(tmp_path: Path) -> None:
+    found = run("extract", ".", "--accounts", "a", "--out", "o", "--as-of", "2026-02-01")
+    assert found.returncode == 1
+    assert "2026-02-01T00:00:00Z" in found.stderr
+
+
+def test_validate_names_line_and_problem(tmp_path: Path) -> None:
+    file = tmp_path / "p.jsonl"
+    file.write_text('{"format": "interest-profile/1"}\n')
+    found = run("validate", str(file), "--json")
+    assert found.returncode == 1
+    lines = [json.loads(line) for line in found.stdout.splitlines()]
+    assert {line["line"] for line in lines} == {1}
+    assert any("account_id" in line["problem"] for line in lines)
+
+
+def test_bundle_writes_a_manifest_and_says_where(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    found = run("bundle", str(tmp_path), "--account", "acct-1")
+    assert found.returncode == 0
+    assert json.loads((tmp_path / "upload.json").read_text())["account_id"] == "acct-1"
+    assert run("bundle", str(tmp_path), "--account", "acct-1").returncode == 1
