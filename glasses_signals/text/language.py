@@ -23,37 +23,34 @@ _LATIN_LANGUAGES = (
     *("INDONESIAN", "TAGALOG", "VIETNAMESE", "SWAHILI", "CATALAN", "CROATIAN"),
 )
 # First word of a letter's Unicode name -> the script's most spoken language.
-_SCRIPT_LANGUAGES = dict(
-    pair.split(":")
-    for pair in [
-        "HIRAGANA:ja",
-        "KATAKANA:ja",
-        "CJK:zh",
-        "HANGUL:ko",
-        "DEVANAGARI:hi",
-        "ARABIC:ar",
-        "CYRILLIC:ru",
-        "GREEK:el",
-        "HEBREW:he",
-        "THAI:th",
-        "BENGALI:bn",
-        "TAMIL:ta",
-        "TELUGU:te",
-        "GUJARATI:gu",
-        "GURMUKHI:pa",
-    ]
-)
+_SCRIPT_LANGUAGES = {
+    "HIRAGANA": "ja",
+    "CJK": "zh",
+    "HANGUL": "ko",
+    "DEVANAGARI": "hi",
+    "ARABIC": "ar",
+    "CYRILLIC": "ru",
+    "GREEK": "el",
+    "HEBREW": "he",
+    "THAI": "th",
+    "BENGALI": "bn",
+    "TAMIL": "ta",
+    "TELUGU": "te",
+}
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 
 # Chosen on the development requests and look-alikes, and on this project's own foreign sentences.
 _FOREIGN_SCRIPT_SHARE = 0.3  # of a text's letters
-_ENGLISH_SHARE = 0.6  # of a text's words; from here on no detector is asked
+_ENGLISH_SHARE = 0.6  # of a text's words: English, unless one is another language's
+_CERTAIN_SHARE = 0.8  # of a text's words: English even so
 _STRONG_SHARE = 0.25  # of words that hardly any text but an English one has
 _STRONG_RANK = 400  # the most frequent English words are those
 _ENGLISH_PROBABILITY = 0.3
 _QUOTING_PROBABILITY = 0.95  # English about foreign words: "what does je ne sais quoi mean"
 _SHORT_WORDS = 2  # so few that n-grams only guess
 _SHORT_PROBABILITY = 0.05
+_FEW_WORDS = 4  # names and keywords ("noah kahan tour"): some English is enough
+_FEW_PROBABILITY = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +100,9 @@ def is_english(text: str) -> bool:
 
 def _latin_language(text: str) -> tuple[str, float]:
     count = _count(_WORD.findall(text))
-    if not count.foreign and (
-        count.english_share >= _ENGLISH_SHARE or count.strong >= _STRONG_SHARE * count.words
+    if count.english_share >= _CERTAIN_SHARE or (
+        not count.foreign
+        and (count.english_share >= _ENGLISH_SHARE or count.strong >= _STRONG_SHARE * count.words)
     ):
         return "en", max(count.english_share, _ENGLISH_SHARE)
     p_english = _detector().compute_language_confidence(text, Language.ENGLISH)
@@ -119,6 +117,8 @@ def _reads_english(text: str, count: _Count, p_english: float) -> bool:
         return p_english >= _QUOTING_PROBABILITY and count.english_share >= 0.5
     if count.words <= _SHORT_WORDS and not count.foreign:
         return text.isascii() or p_english >= _SHORT_PROBABILITY
+    if count.words <= _FEW_WORDS and count.english and not count.foreign:
+        return count.english_share >= 0.5 or p_english >= _FEW_PROBABILITY
     return p_english >= _ENGLISH_PROBABILITY
 
 
