@@ -1,0 +1,54 @@
+"""What all tests share: where things are, and models loaded once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from glasses_signals.errors import BadModel
+from glasses_signals.models.manifest import manifest_names
+from glasses_signals.models.store import cache_dir, open_model
+from glasses_signals.text.encoder import EncoderSettings, TextEncoder
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def pytest_report_header() -> list[str]:
+    """Say before the first test which models are missing: every test that needs one will fail."""
+    lines = [f"built models: {cache_dir()}"]
+    for name in manifest_names():
+        try:
+            open_model(name)
+        except BadModel as error:
+            lines.append(f"MISSING, tests will fail: {error}")
+    return lines
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    return REPOSITORY / "samples"
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    return REPOSITORY / "tests" / "media"
+
+
+@pytest.fixture(scope="session")
+def eval_dir() -> Path | None:
+    """The development evaluation sets where this machine has them."""
+    named = os.environ.get("GLASSES_SIGNALS_EVAL")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "eval"
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def encoder() -> TextEncoder:
+    return TextEncoder(EncoderSettings(device="cpu"))

@@ -1,0 +1,64 @@
+"""Sessions run where they say they run, and travel to worker processes."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glasses_signals.errors import BadModel
+from glasses_signals.models.sessions import Session, cpu_flags, resolve_device
+from glasses_signals.models.store import open_model
+
+CHUNK = {
+    "input": np.zeros((1, 576), np.float32),
+    "state": np.zeros((2, 1, 128), np.float32),
+    "sr": np.array(16_000, np.int64),
+}
+
+
+@pytest.fixture(scope="module")
+def session() -> Session:
+    return Session(open_model("silero-vad").file("step.onnx"), threads=1)
+
+
+def test_a_session_says_which_provider_runs_it(session: Session) -> None:
+    assert session.provider == "CPUExecutionProvider"
+    assert session.inputs["input"] == ("float", ("batch", "sequence"))
+
+
+def test_a_pickled_session_gives_the_same_answer(session: Session) -> None:
+    travelled = pickle.loads(pickle.dumps(session))
+    for ours, theirs in zip(session.run(CHUNK), travelled.run(CHUNK), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_bound_outputs_feed_a_next_run(session: Session) -> None:
+    first = session.run_bound(CHUNK)
+    second = session.run_bound({**CHUNK, "state": first["stateN"]}, outputs=["output"])
+    expected = session.run({**CHUNK, "state": session.run(CHUNK)[1]})[0]
+    assert list(second) == ["output"]
+    np.testing.assert_array_equal(second["output"].numpy(), expected)
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"not a model")
+    with pytest.raises(BadModel, match=r"broken\.onnx"):
+        Session(tmp_path / "broken.onnx")
+
+
+def test_cuda_is_refused_rather_than_replaced_in_silence() -> None:
+    if resolve_device("auto") == "cuda":
+        assert resolve_device("cuda") == "cuda"
+    else:
+        with pytest.raises(BadModel, match="--device cpu"):
+            resolve_device("cuda")
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(BadModel, match="use auto, cpu or cuda"):
+        resolve_device("tpu")
+
+
+def test_cpu_flags_are_a_tuple_of_names() -> None:
+    assert all(isinstance(flag, str) for flag in cpu_flags())
