@@ -85,7 +85,7 @@ class Lexicon:
                 yield from self._whole.get(" ".join(window), ())
                 if length <= MAX_GLUED_WORDS:
                     yield from self._glued.get("".join(window), ())
-                if 1 < length and all(len(word) == 1 for word in window):
+                if length > 1 and all(len(word) == 1 for word in window):
                     yield from self._whole.get("".join(window), ())
 
 
