@@ -161,7 +161,7 @@ class _Job:
         self.device = device
         self.progress = progress
         self.counts: Counter[str] = Counter()
-        self.seconds: Counter[str] = Counter()
+        self.ledger_s = 0.0
         self.recognise = Recognise(settings.speech, settings.vision)
         self.judge = Judge(policy)
         self.started = perf_counter()
@@ -211,14 +211,13 @@ class _Job:
             outcomes.append(self._outcome(admitted, media, verdict))
         started = perf_counter()
         self.ledger.record(outcomes, self.policy.conversation_window_s, self._models())
-        self.seconds["ledger"] += perf_counter() - started  # type: ignore[assignment]
+        self.ledger_s += perf_counter() - started
         self._tell()
 
     def _outcome(self, admitted: Admitted, media: DecodeResult | None, verdict: Judged) -> Outcome:
         self.counts["used" if verdict.evidence else f"unused:{verdict.reason}"] += 1
-        content = (admitted.item.text or "").encode() + (
-            media.sha256.encode() if media is not None else b""
-        )
+        media_sha256 = media.sha256 if media is not None else None
+        content = (admitted.item.text or "").encode() + (media_sha256 or "").encode()
         return Outcome(
             admitted.item,
             ItemState.DONE,
@@ -260,7 +259,7 @@ class _Job:
     ) -> RunReport:
         elapsed_s = perf_counter() - self.started
         clock = self.recognise.clock
-        seconds = clock.seconds + self.judge.clock.seconds + self.seconds
+        seconds = {**clock.seconds, **self.judge.clock.seconds, "ledger": self.ledger_s}
         quarantined = tuple(self.ledger.quarantined())
         states = self.ledger.counts()
         document = {

@@ -6,7 +6,7 @@ Each is picklable and loads its models on first use, so any engine can run it in
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -71,12 +71,13 @@ class Judged:
 class Clock:
     """Seconds spent and amounts done by stage, added up over calls."""
 
-    seconds: Counter[str] = field(default_factory=Counter)
-    amounts: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    amounts: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def add(self, stage: str, started: float, **amounts: float) -> None:
-        self.seconds[stage] += perf_counter() - started  # type: ignore[assignment]
-        self.amounts.update(amounts)  # type: ignore[arg-type]
+        self.seconds[stage] += perf_counter() - started
+        for unit, amount in amounts.items():
+            self.amounts[unit] += amount
 
 
 class Recognise:
@@ -204,7 +205,8 @@ class Judge:
         excluded = sorted(reason for reason in reasons if reason is not None)
         sensitive = [reason for reason in excluded if reason.startswith("sensitive:")]
         if sensitive or excluded or observed.unusable:
-            return Judged(observed.item, (), (sensitive or excluded or [observed.unusable])[0])
+            reason = sensitive[0] if sensitive else excluded[0] if excluded else observed.unusable
+            return Judged(observed.item, (), reason)
         found: dict[tuple[str, Modality], Evidence] = {}
         for modality, texts in _mapped_texts(observed):
             for text in texts:
