@@ -461,6 +461,60 @@ def audiences(out: Path, policy: Path | None, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    required=True,
+    type=click.Choice(["openrtb", "xdm", "parquet", "csv"]),
+    help="OpenRTB `user` objects or XDM fragments, a JSON line each; Parquet; CSV.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    default="-",
+    show_default=True,
+    help="File, for Parquet a folder partitioned by kind; `-` is standard output.",
+)
+@click.option(
+    "--provider",
+    default="glasses-signals.example",
+    show_default=True,
+    help="OpenRTB only: your domain, which `user.data.name` is to say.",
+)
+@click.option(
+    "--as-of",
+    callback=_moment,
+    help="Leave out interests that expired by this time [default: now].",
+)
+def export(out: Path, to: str, output: Path, provider: str, as_of: datetime | None) -> None:
+    """Write the profiles in OUT in another format; docs/exports.md says what each one loses.
+
+    An export is a copy that `forget` does not reach: make it again after each run.
+    """
+    from datetime import UTC
+
+    from glasses_signals.profiles.export.documents import unexpired
+    from glasses_signals.profiles.export.write import ExportFormat, export_profiles
+    from glasses_signals.profiles.files import read_profiles
+    from glasses_signals.runners.output import PROFILES_NAME
+
+    to_stdout = str(output) == "-"
+    if to_stdout and to == "parquet" and sys.stdout.isatty():
+        raise click.UsageError("Parquet is not for a terminal; name a folder with --output")
+    documents = (document for _, document in read_profiles(out / PROFILES_NAME))
+    current = unexpired(documents, as_of or datetime.now(UTC))
+    try:
+        target = sys.stdout.buffer if to_stdout else output
+        export_profiles(current, ExportFormat(to), target, provider)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CannotStart(
+            f"can't write {output}: {error.strerror or error}; name another place with --output"
+        ) from None
+
+
+@cli.command()
 def doctor() -> None:
     """Check machine, device, disk and models, and say what to do."""
     from glasses_signals.runners.doctor import checks

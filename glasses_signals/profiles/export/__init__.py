@@ -1,0 +1,1 @@
+"""Profiles in other formats: OpenRTB, XDM, CSV, Parquet. `docs/exports.md` says what each loses."""
