@@ -1,8 +1,7 @@
 """Photos to upright RGB pixels, decoded no larger than a tagger can use.
 
-JPEGs are decoded at a reduced DCT scale (1/2, 1/4, 1/8) by libjpeg-turbo: a 12-megapixel photo costs
-an eighth of a full decode. What can't be decoded to its end is refused: half a picture has half a
-meaning.
+JPEGs are decoded at a reduced DCT scale (1/2, 1/4, 1/8) by libjpeg-turbo, which costs a small part
+of a full decode. What can't be decoded to its end is refused: half a picture has half a meaning.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _EXIF_ORIENTATION = 0x0112
 class PhotoSettings:
     """`min_side`: the decoded short side in pixels never falls below it (unless the photo's does).
 
-    The default suits a classifier that looks at 224 of 256 pixels; text needs about three times that.
+    The default suits a classifier that looks at 224 of 256 pixels; text needs three times that.
     """
 
     min_side: int = 256

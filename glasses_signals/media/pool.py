@@ -56,11 +56,11 @@ class _Worker:
 
 
 class DecodePool:
-    """`workers` decode processes. A file that kills or stalls its worker twice gives an error result.
+    """Some decode processes. A file that kills or stalls its worker twice gives an error result.
 
-    A context manager; processes start at once on entering, so enter it before loading models. Up to
-    `look_ahead` tasks per worker (and half a gigabyte of results) are decoded ahead of what has been
-    taken, no more.
+    A context manager; processes start at once on entering, so enter it before loading models. Up
+    to `look_ahead` tasks per worker (and half a gigabyte of results) are decoded ahead of what has
+    been taken, no more.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class DecodePool:
 
 
 class _Run:
-    """One call of `decode`: a thread hands out jobs and gathers results while the caller computes."""
+    """One call of `decode`: a thread hands out jobs and gathers results beside the caller's work."""
 
     def __init__(
         self, workers: list[_Worker], start: Callable[[], _Worker], settings: DecodeSettings
@@ -157,7 +157,7 @@ class _Run:
         self._wake.send(b"\0")
 
     def serve(self) -> None:
-        """The thread's work: until `finish`, keep every worker supplied and gather what they send."""
+        """The thread's work until `finish`: keep workers supplied, gather what they send."""
         try:
             while not self._finished:
                 self._hand_out()

@@ -28,8 +28,8 @@ class VideoSettings:
     """How many frames to look at, and what it may cost.
 
     `side`: the short side of a frame in pixels. `max_between`: most frames decoded, in the whole
-    video, only to reach a moment far from any keyframe. `duplicate_difference`: frames whose 16 x 16
-    grey thumbnails differ less (mean absolute difference of 0..255) show the same thing.
+    video, only to reach a moment far from any keyframe. `duplicate_difference`: frames whose
+    16 x 16 grey thumbnails differ less (mean absolute difference of 0..255) show the same thing.
     """
 
     frames_per_minute: float = 12.0

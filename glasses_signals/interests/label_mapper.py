@@ -1,0 +1,130 @@
+"""From what a picture shows to interests, by a reviewed table of every class a tagger knows.
+
+Classes that suggest the same interest add up: three unsure dog breeds are one sure dog. Where no
+interest is sure by itself but several under one node are together, that node is suggested.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from glasses_signals.errors import BadModel
+from glasses_signals.interests.taxonomy import Taxonomy, load_taxonomy, read_table
+from glasses_signals.records import InterestKind, Label, MappedInterest
+
+TABLES = ("imagenet", "coco")
+_SENSITIVE = "sensitive:"
+
+# Measured on 500 dev photos, one a class (docs/vision.md): least summed probability at which what is
+# suggested is right often enough, and at which a sensitive class must be feared.
+EMIT_AT = 0.5
+FEAR_AT = 0.05
+
+# Nodes so wide that two classes under them have nothing in common.
+_TOO_WIDE = frozenset({"206", "268", "305", "422"})
+
+# (summed probability, share that was right) on the dev photos; straight lines between.
+_CALIBRATION = ((0.3, 0.85), (0.5, 0.93), (0.8, 0.97), (1.0, 0.99))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelVerdict:
+    """What one picture suggests; `labels` are the classes that fired, none for an exclusion."""
+
+    interests: tuple[MappedInterest, ...] = ()
+    excluded: str | None = None  # "sensitive:<topic>"
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One reviewed class: the interests it suggests, or why none (a code, `sensitive:<topic>`)."""
+
+    name: str
+    interests: tuple[str, ...]
+    left_out: str
+
+
+class LabelMapper:
+    """Maps the labels of one picture. A class that no table knows is an error, never a guess."""
+
+    def __init__(self, tables: Sequence[str] = TABLES, taxonomy: Taxonomy | None = None) -> None:
+        self._taxonomy = taxonomy or load_taxonomy()
+        self.rows = load_label_tables(tables, self._taxonomy)
+
+    def map(self, labels: Sequence[Label]) -> LabelVerdict:
+        """Interests of a picture with these labels (one per class), sorted by id."""
+        topic = self._feared_topic(labels)
+        if topic is not None:
+            return LabelVerdict(excluded=_SENSITIVE + topic)
+        scores: dict[str, float] = defaultdict(float)
+        firing: dict[str, list[str]] = defaultdict(list)
+        for label in labels:
+            for node in self._nodes(self._row(label).interests):
+                scores[node] += label.probability
+                firing[node].append(label.name)
+        sure = [node for node, score in scores.items() if score >= EMIT_AT]
+        covered = {up.id for node in sure for up in self._taxonomy.ancestors(node)}
+        chosen = sorted(node for node in sure if node not in covered)
+        names = dict.fromkeys(name for node in chosen for name in firing[node])
+        return LabelVerdict(
+            interests=tuple(
+                MappedInterest(node, InterestKind.INTEREST, confidence(scores[node]))
+                for node in chosen
+            ),
+            labels=tuple(names),
+        )
+
+    def _feared_topic(self, labels: Iterable[Label]) -> str | None:
+        """The sensitive topic with the most probability, when all of them together reach FEAR_AT."""
+        fears: dict[str, float] = defaultdict(float)
+        for label in labels:
+            left_out = self._row(label).left_out
+            if left_out.startswith(_SENSITIVE):
+                fears[left_out.removeprefix(_SENSITIVE)] += label.probability
+        if sum(fears.values()) < FEAR_AT:
+            return None
+        return max(sorted(fears), key=lambda topic: fears[topic])
+
+    def _nodes(self, interests: Iterable[str]) -> set[str]:
+        """These nodes and every node above them that says something."""
+        above = {up.id for node in interests for up in self._taxonomy.ancestors(node)}
+        return (above | set(interests)) - _TOO_WIDE
+
+    def _row(self, label: Label) -> ClassRow:
+        try:
+            return self.rows[label.class_id]
+        except KeyError:
+            raise BadModel(
+                f"class {label.class_id} ({label.name}) is in no label table: "
+                "name a table that has it in the model's manifest (output.table)"
+            ) from None
+
+
+def confidence(score: float) -> float:
+    """Calibrated probability that an interest with this summed class probability is right."""
+    score = min(1.0, max(0.0, score))
+    below_x, below_y = 0.0, 0.0
+    for x, y in _CALIBRATION:
+        if score <= x:
+            return below_y + (y - below_y) * (score - below_x) / (x - below_x)
+        below_x, below_y = x, y
+    return below_y
+
+
+def load_label_tables(tables: Iterable[str], taxonomy: Taxonomy) -> Mapping[str, ClassRow]:
+    """Rows by class id. BadModel when a row names no node, or neither a node nor a reason."""
+    rows: dict[str, ClassRow] = {}
+    for table in tables:
+        path = resources.files(__package__) / "data" / f"labels_{table}.tsv"
+        for line in read_table(path):
+            interests = tuple(line["interests"].split())
+            if bool(interests) == bool(line["left_out"]):
+                raise BadModel(f"labels_{table}.tsv: {line['class_id']}: interests or a reason")
+            if any(node not in taxonomy for node in interests):
+                raise BadModel(f"labels_{table}.tsv: {line['class_id']}: unknown node")
+            rows[line["class_id"]] = ClassRow(line["name"], interests, line["left_out"])
+    return rows

@@ -1,0 +1,86 @@
+"""Pictures in, labels with probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glasses_signals.models.sessions import Session, resolve_device
+from glasses_signals.models.store import BuiltModel, open_model
+from glasses_signals.records import Image, Label
+from glasses_signals.vision.preprocess import middle_square
+
+# On a CPU larger batches gain nothing (they leave the cache); a GPU needs them to be busy.
+CPU_BATCH = 8
+CUDA_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class VisionSettings:
+    """Labels under `floor` are not reported, and at most `top` of them."""
+
+    model: str = "efficientnet-lite0"
+    device: str = "auto"
+    threads: int | None = None
+    batch: int | None = None
+    floor: float = 0.01
+    top: int = 20
+
+
+class Tagger:
+    """Classifies whole pictures. Picklable; a picture's labels don't depend on its neighbours."""
+
+    def __init__(self, settings: VisionSettings | None = None) -> None:
+        """BadModel when the model isn't built or the device can't be had."""
+        self._settings = settings or VisionSettings()
+        self._classifier = Classifier(self._settings)
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """sha256 of each model in use, by name."""
+        return {self._classifier.model.name: self._classifier.model.sha256}
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's execution provider really in use."""
+        return self._classifier.session.provider
+
+    def tag(self, images: Sequence[Image]) -> list[tuple[Label, ...]]:
+        """Labels of each picture, most probable first."""
+        return [self._classifier.labels(row) for row in self._classifier.probabilities(images)]
+
+
+class Classifier:
+    """One classifier as its manifest says: size, crop, labels, the table its classes belong to."""
+
+    def __init__(self, settings: VisionSettings) -> None:
+        device = resolve_device(settings.device)
+        self.model: BuiltModel = open_model(settings.model)
+        file = "model_fp16.onnx" if device == "cuda" else "model.onnx"
+        self.session = Session(self.model.file(file), device, settings.threads)
+        self.names = self.model.file("labels.txt").read_text().splitlines()
+        manifest = self.model.manifest
+        self._table = str(manifest.output.get("table", self.model.name))
+        self._size = int(str(manifest.input["size"]))
+        self._crop = float(str(manifest.input.get("crop", 1.0)))
+        self._floor, self._top = settings.floor, settings.top
+        self._batch = settings.batch or (CUDA_BATCH if device == "cuda" else CPU_BATCH)
+
+    def probabilities(self, images: Sequence[Image]) -> Iterator[NDArray[np.float32]]:
+        """Class probabilities float32 [classes] of each picture, in order."""
+        for start in range(0, len(images), self._batch):
+            group = images[start : start + self._batch]
+            squares = np.stack([middle_square(image, self._size, self._crop) for image in group])
+            yield from self.session.run({"images": squares})[0]
+
+    def labels(self, probabilities: NDArray[np.float32]) -> tuple[Label, ...]:
+        """The classes over the floor, most probable first; equals in class order."""
+        best = np.argsort(-probabilities, kind="stable")[: self._top]
+        return tuple(
+            Label(f"{self._table}:{index}", self.names[index], float(probabilities[index]))
+            for index in best
+            if probabilities[index] >= self._floor
+        )
