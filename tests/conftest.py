@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from glasses_signals.errors import BadModel
-from glasses_signals.models.manifest import manifest_names
+from glasses_signals.models.manifest import default_names
 from glasses_signals.models.store import cache_dir, open_model
 from glasses_signals.text.encoder import EncoderSettings, TextEncoder
 
@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[1]
 def pytest_report_header() -> list[str]:
     """Say before the first test which models are missing: every test that needs one will fail."""
     lines = [f"built models: {cache_dir()}"]
-    for name in manifest_names():
+    for name in default_names():
         try:
             open_model(name)
         except BadModel as error:

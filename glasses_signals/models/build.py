@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 
 from glasses_signals.errors import BadModel
-from glasses_signals.models.manifest import Manifest, file_sha256, load_manifest, manifest_names
+from glasses_signals.models.manifest import Manifest, file_sha256, load_manifest, default_names
 from glasses_signals.models.store import (
     BUILT_FORMAT,
     BuiltModel,
@@ -53,12 +53,12 @@ class VerifyResult:
 def build(
     names: Sequence[str] = (), force: bool = False, report: Callable[[str], None] = print
 ) -> list[BuiltModel]:
-    """Build models by name or manifest path (none given: all that come with the package).
+    """Build models by name or manifest path (none given: all that come with the package and aren't optional).
 
     What is built already is left alone unless `force`. Waits for another build on the same cache.
     BadModel when a source is missing or has another sha256, or a model misses its parity bound.
     """
-    manifests = [load_manifest(name) for name in names or manifest_names()]
+    manifests = [load_manifest(name) for name in names or default_names()]
     built = []
     with _lock(report) as lock:
         for manifest in manifests:
@@ -75,7 +75,7 @@ def build(
 
 def verify(names: Sequence[str] = ()) -> list[VerifyResult]:
     """Check every file of built models against the sums taken at build time."""
-    return [_verify_one(name) for name in names or manifest_names()]
+    return [_verify_one(name) for name in names or default_names()]
 
 
 def _verify_one(name: str) -> VerifyResult:

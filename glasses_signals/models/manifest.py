@@ -15,7 +15,10 @@ from pathlib import Path
 
 from glasses_signals.errors import BadModel
 
-_KEYS = {"name", "kind", "licence", "description", "source", "input", "output", "recipe", "parity"}
+_KEYS = {
+    *("name", "kind", "licence", "description", "optional"),
+    *("source", "input", "output", "recipe", "parity"),
+}
 _SOURCE_KEYS = {"name", "package", "version", "path", "file", "sha256"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -73,7 +76,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One model as its TOML file says. `digest` is the sha256 of the TOML file's bytes."""
+    """One model as its TOML file says. `digest` is the sha256 of the TOML file's bytes.
+
+    An `optional` model is only built when named.
+    """
 
     name: str
     kind: str
@@ -86,6 +92,7 @@ class Manifest:
     parity: Mapping[str, float]
     path: Path
     digest: str
+    optional: bool = False
 
 
 def manifests_dir() -> Path:
@@ -97,6 +104,11 @@ def manifests_dir() -> Path:
 def manifest_names() -> list[str]:
     """Names of all manifests that come with the package, sorted."""
     return sorted(path.stem for path in manifests_dir().glob("*.toml"))
+
+
+def default_names() -> list[str]:
+    """Names of the manifests that come with the package and aren't optional, sorted."""
+    return [name for name in manifest_names() if not load_manifest(name).optional]
 
 
 def load_manifest(name_or_path: str) -> Manifest:
@@ -142,6 +154,7 @@ def _manifest(table: dict[str, object], path: Path, digest: str) -> Manifest:
         parity={key: float(bound) for key, bound in parity.items()},  # type: ignore[arg-type]
         path=path,
         digest=digest,
+        optional=table.get("optional") is True,
     )
 
 
