@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 
 from glasses_signals.errors import BadModel
-from glasses_signals.models.manifest import Manifest, file_sha256, load_manifest, default_names
+from glasses_signals.models.manifest import Manifest, default_names, file_sha256, load_manifest
 from glasses_signals.models.store import (
     BUILT_FORMAT,
     BuiltModel,
@@ -53,7 +53,7 @@ class VerifyResult:
 def build(
     names: Sequence[str] = (), force: bool = False, report: Callable[[str], None] = print
 ) -> list[BuiltModel]:
-    """Build models by name or manifest path (none given: all that come with the package and aren't optional).
+    """Build models by name or manifest path (none given: all that come along and aren't optional).
 
     What is built already is left alone unless `force`. Waits for another build on the same cache.
     BadModel when a source is missing or has another sha256, or a model misses its parity bound.
