@@ -319,7 +319,7 @@ def _decode_error(item: Item, media: DecodeResult | None) -> str | None:
     if media is None:
         return None
     if media.error is not None:
-        return media.error
+        return media.error.removeprefix(f"{item.path}: ")
     if item.declared_sha256 is not None and item.declared_sha256 != media.sha256:
         return (
             "the file's sha256 differs from the manifest's: it was changed or cut on the way; "
