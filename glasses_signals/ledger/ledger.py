@@ -13,11 +13,15 @@ from importlib.resources import files
 from pathlib import Path
 
 from glasses_signals.errors import CannotStart
+from glasses_signals.ledger.migrations import SCHEMA_VERSION, migrate
 from glasses_signals.records import Evidence, InterestKind, Item, ItemState, Modality, Source
 from glasses_signals.uploads.fields import format_time, parse_time
 
-SCHEMA_VERSION = 1
 HUSH_STEP_S = 10  # hushed stretches are kept as hashes of steps this long
+_CONTESTED = (
+    "(i.source = 'glasses' AND i.account_id IS NOT NULL AND EXISTS (SELECT 1 FROM items o"
+    " WHERE o.source = 'glasses' AND o.sha256 = i.sha256 AND o.account_id <> i.account_id))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,13 @@ class Ledger:
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 self._create()
-            elif version != SCHEMA_VERSION:
+            elif version > SCHEMA_VERSION:
                 raise CannotStart(
                     f"{path} has ledger schema {version}, this version reads {SCHEMA_VERSION}; "
                     "use the glasses-signals version that wrote it, or a new --out folder"
                 )
+            else:
+                migrate(self._db, version)
         except sqlite3.DatabaseError as error:
             raise CannotStart(
                 f"{path} can't be used as a ledger ({error}); restore it or use a new --out folder"
@@ -98,9 +104,12 @@ class Ledger:
         self,
         outcomes: Iterable[Outcome],
         hush_window_s: float,
-        models: Mapping[str, str] | None = None,
+        models: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
-        """Store a unit's outcomes in one transaction: all of them or, after a crash, none."""
+        """Store a unit's outcomes in one transaction: all of them or, after a crash, none.
+
+        `models` are those in use, name to sha256, by stage (see `models`).
+        """
         with self._transaction():
             self.note_models(models or {})
             for outcome in outcomes:
@@ -139,29 +148,31 @@ class Ledger:
                 ],
             )
 
-    def refuse(self, item_id: str, source: Source, place: str, reason: str) -> None:
-        """Quarantine something that never became an item, such as a bad manifest."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO items (item_id, source, state, place, reason) "
-            "VALUES (?, ?, ?, ?, ?)",
-            (item_id, source, ItemState.QUARANTINED, place, reason),
-        )
+    def refuse(self, refusals: Iterable[tuple[str, Source, str, str]]) -> None:
+        """Quarantine what never became an item: (id, source, place, reason) of bad manifests."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO items (item_id, source, place, reason, state) "
+                "VALUES (?, ?, ?, ?, 'quarantined')",
+                refusals,
+            )
 
     def clear_refusals(self, source: Source) -> None:
         """Forget earlier refusals, before the uploads are read again."""
         self._db.execute(
-            "DELETE FROM items WHERE state = ? AND fingerprint IS NULL AND source = ?",
-            (ItemState.QUARANTINED, source),
+            "DELETE FROM items WHERE state = 'quarantined' AND fingerprint IS NULL AND source = ?",
+            (source,),
         )
 
-    def exclude(self, item_id: str, source: Source) -> None:
-        """An item that the account gate turned away: nothing of it is kept but its hash."""
+    def exclude(self, items: Iterable[tuple[str, Source]]) -> None:
+        """Items (id, source) that the account gate turned away: only their hash is kept."""
         with self._transaction():
-            self._db.execute("DELETE FROM evidence WHERE item_id = ?", (item_id,))
-            self._db.execute(
-                "INSERT OR REPLACE INTO items (item_id, source, state) VALUES (?, ?, ?)",
-                (item_id, source, ItemState.EXCLUDED),
-            )
+            for item_id, source in items:
+                self._db.execute("DELETE FROM evidence WHERE item_id = ?", (item_id,))
+                self._db.execute(
+                    "INSERT OR REPLACE INTO items (item_id, source, state) VALUES (?, ?, ?)",
+                    (item_id, source, ItemState.EXCLUDED),
+                )
 
     def counts(self) -> dict[str, int]:
         rows = self._db.execute("SELECT state, COUNT(*) FROM items GROUP BY state ORDER BY state")
@@ -169,8 +180,7 @@ class Ledger:
 
     def quarantined(self) -> list[Quarantined]:
         rows = self._db.execute(
-            "SELECT place, reason FROM items WHERE state = ? ORDER BY place, item_id",
-            (ItemState.QUARANTINED,),
+            "SELECT place, reason FROM items WHERE state = 'quarantined' ORDER BY place, item_id"
         )
         return [Quarantined(*row) for row in rows]
 
@@ -224,12 +234,15 @@ class Ledger:
         return [(i, _time(t), Source(s)) for i, t, s in rows]
 
     def evidence(self, account_id: str) -> list[Evidence]:
-        """An account's evidence. The same bytes uploaded twice count once."""
+        """An account's evidence. The same bytes uploaded twice count once.
+
+        A capture that another account uploaded too counts for neither: nobody knows whose it is.
+        """
         rows = self._db.execute(
             "SELECT e.account_id, e.item_id, e.interest_id, e.kind, e.source, e.modality,"
             " e.captured_at, e.confidence, e.rule, e.labels, i.sha256"
             " FROM evidence e JOIN items i USING (item_id) WHERE e.account_id = ?"
-            " ORDER BY e.captured_at, e.item_id, e.interest_id, e.modality",
+            f" AND NOT {_CONTESTED} ORDER BY e.captured_at, e.item_id, e.interest_id, e.modality",
             (account_id,),
         )
         first_item: dict[str, str] = {}
@@ -241,6 +254,11 @@ class Ledger:
             ):
                 found.append(evidence)
         return found
+
+    def contested(self) -> int:
+        """How many captures count for nobody because two accounts uploaded the same bytes."""
+        query = f"SELECT COUNT(*) FROM items i WHERE {_CONTESTED}"
+        return int(self._db.execute(query).fetchone()[0])
 
     def erase_before(self, moment: datetime) -> None:
         """Retention: evidence captured before `moment` goes for good."""
@@ -306,12 +324,29 @@ class Ledger:
 
     # Models
 
-    def note_models(self, models: Mapping[str, str]) -> None:
-        """Remember which models (name to sha256) the stored evidence comes from."""
-        self._db.executemany("INSERT OR REPLACE INTO models VALUES (?, ?)", sorted(models.items()))
+    def note_models(self, models: Mapping[str, Mapping[str, str]]) -> None:
+        """Remember which models the stored evidence comes from; as `models` gives them."""
+        rows = [(stage, *used) for stage in models for used in models[stage].items()]
+        self._db.executemany("INSERT OR REPLACE INTO models VALUES (?, ?, ?)", sorted(rows))
 
-    def models(self) -> dict[str, str]:
-        return dict(self._db.execute("SELECT name, sha256 FROM models ORDER BY name").fetchall())
+    def models(self) -> dict[str, dict[str, str]]:
+        """Model names and their sha256, by the stage that used them."""
+        found: dict[str, dict[str, str]] = {}
+        for stage, name, sha256 in self._db.execute("SELECT * FROM models ORDER BY stage, name"):
+            found.setdefault(stage, {})[name] = sha256
+        return found
+
+    # Clock
+
+    def latest_run(self) -> datetime | None:
+        """The latest moment that a run went by, None before the first."""
+        row = self._db.execute("SELECT value FROM settings WHERE name = 'latest_run'").fetchone()
+        return None if row is None else _time(row[0])
+
+    def note_run(self, moment: datetime) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO settings VALUES ('latest_run', ?)", (format_time(moment),)
+        )
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)
@@ -325,7 +360,10 @@ class _Transaction:
         self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+        if kind is None:
+            self._db.execute("COMMIT")
+        elif self._db.in_transaction:  # on a full disk SQLite has rolled back by itself
+            self._db.execute("ROLLBACK")
 
 
 def _evidence_row(evidence: Evidence) -> Sequence[object]:

@@ -13,6 +13,10 @@ CREATE TABLE items (
     reason       TEXT                -- quarantined only: why it can't be used
 ) WITHOUT ROWID;
 CREATE INDEX items_by_account ON items (account_id, captured_at) WHERE account_id IS NOT NULL;
+CREATE INDEX items_quarantined ON items (place, item_id) WHERE state = 'quarantined';
+-- Finds captures that two accounts claim.
+CREATE INDEX items_by_capture ON items (sha256)
+WHERE source = 'glasses' AND account_id IS NOT NULL;
 
 CREATE TABLE evidence (
     account_id   TEXT NOT NULL,
@@ -33,7 +37,12 @@ CREATE INDEX evidence_by_item ON evidence (item_id);
 CREATE TABLE hushed (key TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE tombstones (key TEXT PRIMARY KEY, before TEXT) WITHOUT ROWID;
 
--- Models that the evidence comes from.
-CREATE TABLE models (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID;
+-- Models that the evidence comes from, by the stage that used them.
+CREATE TABLE models (
+    stage        TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    sha256       TEXT NOT NULL,
+    PRIMARY KEY (stage, name)
+) WITHOUT ROWID;
 
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

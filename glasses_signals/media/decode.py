@@ -11,7 +11,7 @@ from glasses_signals.errors import BadInput
 from glasses_signals.media.photo import PhotoSettings, decode_photo_bytes
 from glasses_signals.records import Frame, Image, Waveform
 
-Kind = Literal["voice", "photo", "video"]
+Kind = Literal["voice", "photo", "video", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class DecodeLimits:
     memory_bytes: int = 4 << 30
 
     def seconds(self, kind: Kind) -> float:
-        return {"photo": self.photo_s, "voice": self.voice_s, "video": self.video_s}[kind]
+        return {"photo": self.photo_s, "voice": self.voice_s}.get(kind, self.video_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,10 @@ class DecodeSettings:
 
 @dataclass(frozen=True, slots=True)
 class DecodeTask:
-    """One file to decode; `key` is the caller's own name for it."""
+    """One file to decode; `key` is the caller's own name for it.
+
+    One of kind `text` has no file: its result is empty, in its place in the order.
+    """
 
     key: str
     path: str

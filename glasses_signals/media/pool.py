@@ -118,7 +118,7 @@ class DecodePool:
 
 
 class _Run:
-    """One call of `decode`: a thread hands out jobs and gathers results beside the caller's work."""
+    """One call of `decode`: a thread hands out jobs and gathers results while the caller works."""
 
     def __init__(
         self, workers: list[_Worker], start: Callable[[], _Worker], settings: DecodeSettings
@@ -136,6 +136,9 @@ class _Run:
         self._wake, self._woken = socket.socketpair()
 
     def submit(self, job: _Job) -> None:
+        if job.task.kind == "text":
+            self._deliver(job, DecodeResult(job.task.key))
+            return
         with self._changed:
             self._waiting.append(job)
         self._wake.send(b"\0")

@@ -15,7 +15,9 @@ import subprocess
 import sys
 
 from glasses_signals.media import wire
-from glasses_signals.media.decode import DecodeSettings, decode_file
+from glasses_signals.media.decode import DecodeSettings, DecodeTask, decode_file
+
+_ORPHAN_FACTOR = 2
 
 
 def start(settings: DecodeSettings) -> tuple[subprocess.Popen[bytes], socket.socket]:
@@ -47,4 +49,9 @@ def main(descriptor: int) -> None:
         limit = settings.limits.memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         while True:
-            wire.send(channel, decode_file(wire.receive(channel), settings))
+            task: DecodeTask = wire.receive(channel)
+            # The pool kills a worker that takes too long. If the pool is gone, the kernel does.
+            signal.alarm(round(_ORPHAN_FACTOR * settings.limits.seconds(task.kind)) + 1)
+            result = decode_file(task, settings)
+            signal.alarm(0)
+            wire.send(channel, result)

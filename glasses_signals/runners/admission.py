@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from glasses_signals.errors import BadInput
@@ -16,6 +17,12 @@ from glasses_signals.policy.policy import Policy
 from glasses_signals.records import Account, Item, ItemState, Source
 from glasses_signals.uploads.bundles import Refusal, check_inside
 from glasses_signals.uploads.fields import format_time
+
+# Turned-away items are stored so many at a time: a transaction each would wait for the disk each.
+BATCH_ITEMS = 1000
+# A file that could not be read may be there tomorrow; one that kills its decoder won't get better.
+MAX_ATTEMPTS = 3
+_UNREAD = "unread:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,10 @@ class Admission:
     ledger: Ledger
     source: Source
     counts: Counter[str]
+    as_of: datetime | None = None
+    _excluded: list[tuple[str, Source]] = field(default_factory=list)
+    _refused: list[tuple[str, Source, str, str]] = field(default_factory=list)
+    _missing: list[Outcome] = field(default_factory=list)
 
     def __call__(self, uploads: Iterable[Item | Refusal]) -> Iterator[Admitted]:
         self.ledger.clear_refusals(self.source)
@@ -43,36 +54,67 @@ class Admission:
             self.counts["uploaded"] += 1
             if isinstance(upload, Refusal):
                 self.counts["quarantined:manifest"] += 1
-                self.ledger.refuse(upload.item_id, self.source, upload.where, upload.reason)
+                refusal = (upload.item_id, self.source, upload.where, upload.reason)
+                self._refused.append(refusal)
             else:
                 admitted = self._admit(upload)
                 if admitted is not None:
                     yield admitted
+            if len(self._excluded) + len(self._refused) + len(self._missing) >= BATCH_ITEMS:
+                self._store()
+        self._store()
+
+    def _store(self) -> None:
+        """Write down what was turned away; a run killed before turns it away again."""
+        self.ledger.exclude(self._excluded)
+        self.ledger.refuse(self._refused)
+        self.ledger.record(self._missing, hush_window_s=0)
+        for turned_away in (self._excluded, self._refused, self._missing):
+            turned_away.clear()
 
     def _admit(self, item: Item) -> Admitted | None:
         account = self.accounts.get(item.account_id)
-        reason = account_gate(account, item, self.policy)
+        reason = account_gate(account, item, self.policy, self.as_of)
         if reason is None and self.ledger.is_forgotten(item.account_id, item.captured_at):
             reason = "forgotten"
         known = self.ledger.state(item.item_id)
         if reason is not None or account is None:
             self.counts[f"excluded:{reason}"] += 1
             if known is None or known[0] is not ItemState.EXCLUDED:
-                self.ledger.exclude(item.item_id, item.source)
+                self._excluded.append((item.item_id, item.source))
             return None
         self.counts["allowed"] += 1
         try:
             fingerprint = item_fingerprint(item)
         except BadInput as error:
-            self.counts["quarantined:file"] += 1
-            outcome = Outcome(item, ItemState.QUARANTINED, fingerprint="-", reason=str(error))
-            self.ledger.record([outcome], hush_window_s=0)
+            self._note_missing(item, known, str(error))
             return None
-        finished = (ItemState.DONE, ItemState.QUARANTINED)
-        if known is not None and known[0] in finished and known[1] == fingerprint:
+        if known is not None and _is_settled(known, fingerprint):
             self.counts["already_done"] += 1
             return None
         return Admitted(item, account, fingerprint)
+
+    def _note_missing(
+        self, item: Item, known: tuple[ItemState, str | None, int] | None, reason: str
+    ) -> None:
+        if known is not None and known[0] is ItemState.DONE:
+            self.counts["already_done"] += 1  # media may be removed once they are done
+            return
+        self.counts["quarantined:file"] += 1
+        missing = Outcome(item, ItemState.QUARANTINED, fingerprint=_UNREAD, reason=reason)
+        self._missing.append(missing)
+
+
+def unread(fingerprint: str) -> str:
+    """What to store for a file that was not read to its end: it is tried again in later runs."""
+    return _UNREAD + fingerprint
+
+
+def _is_settled(known: tuple[ItemState, str | None, int], fingerprint: str) -> bool:
+    state, stored, attempts = known
+    if state not in (ItemState.DONE, ItemState.QUARANTINED):
+        return False
+    return stored == fingerprint or (stored == unread(fingerprint) and attempts >= MAX_ATTEMPTS)
 
 
 def item_fingerprint(item: Item) -> str:
@@ -92,7 +134,8 @@ def item_fingerprint(item: Item) -> str:
         try:
             check_inside(path, Path(item.root or path.parent))
             status = path.stat()
-        except OSError as error:
-            raise BadInput(f"can't be looked up: {error.strerror or error}") from None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise BadInput(f"can't be looked up: {reason or error}") from None
         facts += [status.st_size, status.st_mtime_ns]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

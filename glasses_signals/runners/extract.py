@@ -11,9 +11,9 @@ import resource
 import sqlite3
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,10 +24,9 @@ from glasses_signals.ledger.ledger import Ledger, Outcome, Quarantined
 from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
 from glasses_signals.models.sessions import cpu_flags, resolve_device
 from glasses_signals.policy.policy import Policy, load_policy
-from glasses_signals.profiles.document import Producer
 from glasses_signals.profiles.files import write_profiles
 from glasses_signals.records import Item, ItemState, Source
-from glasses_signals.runners.admission import Admission, Admitted
+from glasses_signals.runners.admission import Admission, Admitted, unread
 from glasses_signals.runners.operators import Decoded, Judge, Judged, Recognise
 from glasses_signals.runners.output import (
     LEDGER_NAME,
@@ -36,6 +35,7 @@ from glasses_signals.runners.output import (
     write_run_report,
 )
 from glasses_signals.runners.profiles import account_profiles
+from glasses_signals.runners.shards import Shard
 from glasses_signals.speech.transcriber import SpeechSettings
 from glasses_signals.uploads.accounts import read_accounts
 from glasses_signals.uploads.bundles import Refusal, read_bundles
@@ -45,6 +45,9 @@ from glasses_signals.vision.tagger import VisionSettings
 
 UNIT_ITEMS = 64
 UNIT_AUDIO_S = 600.0  # about 40 MB of samples
+# A clock further off the last run's than this is more likely wrong than the nightly job idle.
+MAX_BACK = timedelta(days=1)
+MAX_PAUSE = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class ExtractSettings:
     device: str = "auto"
     decode_workers: int = 2
     unit_items: int = UNIT_ITEMS
+    shard: Shard | None = None
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     vision: VisionSettings = field(default_factory=VisionSettings)
 
@@ -65,12 +69,20 @@ class ExtractSettings:
 class Progress:
     """How far a run is: items seen so far and finished by this run, and what was done a second."""
 
+    total: int
     uploaded: int
+    skipped: int  # done by earlier runs
     finished: int
     quarantined: int
     audio_s: float
     pictures: float
     elapsed_s: float
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds to go if the rest is like what this run has done so far; None at first."""
+        handled = self.uploaded - self.skipped
+        return self.elapsed_s * (self.total - self.uploaded) / handled if handled > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +113,18 @@ def extract(
     accounts_file = read_accounts(accounts)
     device = resolve_device(settings.device)
     with hold_output(out), Ledger(out / LEDGER_NAME) as ledger:
-        job = _Job(ledger, policy, settings, device, progress or (lambda _: None))
-        admission = Admission(accounts_file.accounts, policy, ledger, settings.source, job.counts)
+        job = _Job(ledger, policy, settings, device, progress)
         try:
-            job.process(admission(_read_uploads(uploads, settings.source)))
-            as_of = settings.as_of or datetime.now(UTC).replace(
-                hour=0, minute=0, second=0, microsecond=0
+            as_of = settings.as_of or _today(ledger)
+            if progress is not None:
+                job.total = sum(1 for _ in _read_uploads(uploads, settings))
+            admission = Admission(
+                accounts_file.accounts, policy, ledger, settings.source, job.counts, as_of
             )
-            documents = account_profiles(
-                ledger, accounts_file.accounts, policy, as_of, job.producer()
-            )
+            job.process(admission(_read_uploads(uploads, settings)))
+            if not uploads.exists():
+                raise FileNotFoundError(f"{uploads} vanished while it was read")
+            documents = account_profiles(ledger, accounts_file.accounts, policy, as_of)
             counter = _Counted(documents)
             write_profiles(out / PROFILES_NAME, counter)
             report = job.report(as_of, counter.count, accounts_file.problems)
@@ -123,12 +137,30 @@ def extract(
     return report
 
 
-def _read_uploads(uploads: Path, source: Source) -> Iterator[Item | Refusal]:
-    if source is Source.GLASSES:
-        return read_bundles(uploads)
-    if not uploads.is_file():
-        raise CannotStart(f"{uploads} is no file; --source {source} reads one JSONL file")
-    return read_sibling(uploads, source)
+def _today(ledger: Ledger) -> datetime:
+    """The start of today, UTC. Raises CannotStart when the clock has jumped since the last run.
+
+    A wrong clock would pass for the end of retention, and erase what must be kept.
+    """
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    latest = ledger.latest_run()
+    if latest is not None and not latest - MAX_BACK <= today <= latest + MAX_PAUSE:
+        raise CannotStart(
+            f"this machine's clock says {today:%Y-%m-%d}, but the last run on this ledger was on "
+            f"{latest:%Y-%m-%d}; set the clock, or give --as-of if both are right"
+        )
+    ledger.note_run(max(today, latest or today))
+    return today
+
+
+def _read_uploads(uploads: Path, settings: ExtractSettings) -> Iterator[Item | Refusal]:
+    if settings.source is Source.GLASSES:
+        found = read_bundles(uploads)
+    elif uploads.is_file():
+        found = read_sibling(uploads, settings.source)
+    else:
+        raise CannotStart(f"{uploads} is no file; --source {settings.source} reads one JSONL file")
+    return found if settings.shard is None else settings.shard.select(found)
 
 
 class _Counted:
@@ -153,13 +185,14 @@ class _Job:
         policy: Policy,
         settings: ExtractSettings,
         device: str,
-        progress: Callable[[Progress], None],
+        progress: Callable[[Progress], None] | None,
     ) -> None:
         self.ledger = ledger
         self.policy = policy
         self.settings = settings
         self.device = device
         self.progress = progress
+        self.total = 0
         self.counts: Counter[str] = Counter()
         self.ledger_s = 0.0
         self.recognise = Recognise(settings.speech, settings.vision)
@@ -169,42 +202,31 @@ class _Job:
 
     def process(self, admitted: Iterator[Admitted]) -> None:
         """Decode ahead, gather units, and finish them one by one."""
-        written: deque[Admitted] = deque()
-        waiting: dict[str, Admitted] = {}
-        unit: list[tuple[Admitted, DecodeResult | None]] = []
+        sent: deque[Admitted] = deque()
+        unit: list[tuple[Admitted, DecodeResult]] = []
         with DecodePool(self.settings.decode_workers) as pool:
-            results = pool.decode(_decode_tasks(admitted, written, waiting))
-            for admitted_item, media in _arrivals(results, written, waiting):
-                unit.append((admitted_item, media))
+            for media in pool.decode(_decode_tasks(admitted, sent)):
+                unit.append((sent.popleft(), media))
                 if self._is_full(unit):
                     self._finish(unit)
                     unit = []
         if unit:
             self._finish(unit)
 
-    def _is_full(self, unit: list[tuple[Admitted, DecodeResult | None]]) -> bool:
-        audio_s = sum(
-            media.waveform.duration_s for _, media in unit if media and media.waveform is not None
-        )
+    def _is_full(self, unit: list[tuple[Admitted, DecodeResult]]) -> bool:
+        audio_s = sum(media.waveform.duration_s for _, media in unit if media.waveform is not None)
         return len(unit) >= self.settings.unit_items or audio_s >= UNIT_AUDIO_S
 
-    def _finish(self, unit: list[tuple[Admitted, DecodeResult | None]]) -> None:
+    def _finish(self, unit: list[tuple[Admitted, DecodeResult]]) -> None:
         outcomes: list[Outcome] = []
-        good: list[tuple[Admitted, DecodeResult | None]] = []
+        good: list[tuple[Admitted, DecodeResult]] = []
         for admitted, media in unit:
             error = _decode_error(admitted.item, media)
             if error is None:
                 good.append((admitted, media))
             else:
                 self.counts["quarantined:file"] += 1
-                outcomes.append(
-                    Outcome(
-                        admitted.item,
-                        ItemState.QUARANTINED,
-                        fingerprint=admitted.fingerprint,
-                        reason=error,
-                    )
-                )
+                outcomes.append(_quarantined(admitted, media, error))
         batch = [Decoded(admitted.item, admitted.account, media) for admitted, media in good]
         judged = self.judge(self.recognise(batch))
         for (admitted, media), verdict in zip(good, judged, strict=True):
@@ -214,10 +236,9 @@ class _Job:
         self.ledger_s += perf_counter() - started
         self._tell()
 
-    def _outcome(self, admitted: Admitted, media: DecodeResult | None, verdict: Judged) -> Outcome:
+    def _outcome(self, admitted: Admitted, media: DecodeResult, verdict: Judged) -> Outcome:
         self.counts["used" if verdict.evidence else f"unused:{verdict.reason}"] += 1
-        media_sha256 = media.sha256 if media is not None else None
-        content = (admitted.item.text or "").encode() + (media_sha256 or "").encode()
+        content = (admitted.item.text or "").encode() + (media.sha256 or "").encode()
         return Outcome(
             admitted.item,
             ItemState.DONE,
@@ -228,10 +249,14 @@ class _Job:
         )
 
     def _tell(self) -> None:
+        if self.progress is None:
+            return
         finished = {"used", "unused", "quarantined"}
         self.progress(
             Progress(
+                total=self.total,
                 uploaded=self.counts["uploaded"],
+                skipped=self.counts["already_done"],
                 finished=sum(n for key, n in self.counts.items() if key.split(":")[0] in finished),
                 quarantined=self.counts["quarantined:file"],
                 audio_s=self.recognise.clock.amounts["audio_s"],
@@ -240,19 +265,9 @@ class _Job:
             )
         )
 
-    def producer(self) -> Producer:
-        return Producer(
-            name="glasses-signals",
-            version=glasses_signals.__version__,
-            models=self.ledger.models(),
-            policy_sha256=self.policy.sha256,
-        )
-
-    def _models(self) -> dict[str, str]:
-        models = dict(self.judge.models)
-        for _, used, _ in self.recognise.loaded():
-            models.update(used)
-        return models
+    def _models(self) -> dict[str, Mapping[str, str]]:
+        models = {stage: used for stage, used, _ in self.recognise.loaded()}
+        return {**models, "judge": self.judge.models}
 
     def report(
         self, as_of: datetime, profiles: int, account_problems: tuple[str, ...]
@@ -271,6 +286,7 @@ class _Job:
             "elapsed_s": round(elapsed_s, 3),
             "states": states,
             "counts": dict(sorted(self.counts.items())),
+            "contested": self.ledger.contested(),
             "profiles": profiles,
             "quarantined": [{"place": q.place, "reason": q.reason} for q in quarantined],
             "stage_s": {stage: round(s, 3) for stage, s in sorted(seconds.items())},
@@ -282,7 +298,11 @@ class _Job:
             "device": self.device,
             "providers": {stage: provider for stage, _, provider in self.recognise.loaded()},
             "cpu_flags": list(cpu_flags()),
-            "models": {name: f"sha256:{sha}" for name, sha in self.ledger.models().items()},
+            "models": {
+                name: f"sha256:{sha}"
+                for used in self.ledger.models().values()
+                for name, sha in used.items()
+            },
             "policy": f"sha256:{self.policy.sha256}",
             "peak_rss_mb": _peak_rss_mb(),
         }
@@ -291,33 +311,28 @@ class _Job:
         )
 
 
-def _decode_tasks(
-    admitted: Iterator[Admitted], written: deque[Admitted], waiting: dict[str, Admitted]
-) -> Iterator[DecodeTask]:
-    """Media to decode; items that are only text go to `written`, the rest is noted in `waiting`."""
+def _decode_tasks(admitted: Iterable[Admitted], sent: deque[Admitted]) -> Iterator[DecodeTask]:
+    """A task an item, noted in `sent`: results come in the order of their tasks."""
     for entry in admitted:
         item = entry.item
+        sent.append(entry)
         if item.path is None:
-            written.append(entry)
+            yield DecodeTask(item.item_id, "", "text")
         else:
-            waiting[item.item_id] = entry
-            yield DecodeTask(item.item_id, item.path, str(item.kind))
+            yield DecodeTask(item.item_id, item.path, item.kind.value)
 
 
-def _arrivals(
-    results: Iterator[DecodeResult], written: deque[Admitted], waiting: dict[str, Admitted]
-) -> Iterator[tuple[Admitted, DecodeResult | None]]:
-    for result in results:
-        while written:
-            yield written.popleft(), None
-        yield waiting.pop(result.key), result
-    while written:
-        yield written.popleft(), None
+def _quarantined(admitted: Admitted, media: DecodeResult, error: str) -> Outcome:
+    seen = admitted.fingerprint
+    return Outcome(
+        admitted.item,
+        ItemState.QUARANTINED,
+        fingerprint=seen if media.sha256 is not None else unread(seen),
+        reason=error,
+    )
 
 
-def _decode_error(item: Item, media: DecodeResult | None) -> str | None:
-    if media is None:
-        return None
+def _decode_error(item: Item, media: DecodeResult) -> str | None:
     if media.error is not None:
         return media.error.removeprefix(f"{item.path}: ")
     if item.declared_sha256 is not None and item.declared_sha256 != media.sha256:

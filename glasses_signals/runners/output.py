@@ -52,6 +52,8 @@ def hold_output(out: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        for partial in out.glob(".*.partial"):  # of a killed run; may tell of forgotten accounts
+            partial.unlink()
         yield
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from glasses_signals.errors import CannotStart
+from glasses_signals.errors import CannotStart, RunStopped
 from glasses_signals.ledger.ledger import Ledger
 from glasses_signals.policy.policy import Policy, load_policy
-from glasses_signals.profiles.document import Document, interest_entries
+from glasses_signals.profiles.document import Document
 from glasses_signals.profiles.files import read_profiles, write_profiles
 from glasses_signals.runners.output import PROFILES_NAME, hold_output, open_ledger
-from glasses_signals.runners.profiles import account_interests
+from glasses_signals.runners.profiles import account_profile
 from glasses_signals.uploads.fields import parse_time
 
 
@@ -48,10 +49,16 @@ def _erase(
     if not out.is_dir():
         raise CannotStart(f"{out} is not a folder; give the --out folder of an extract run")
     with hold_output(out), open_ledger(out) as ledger:
-        erased = ledger.forget(account_id, interest_id, before)
-        path = out / PROFILES_NAME
-        if path.exists():
-            write_profiles(path, _rewritten(path, ledger, account_id, policy))
+        try:
+            erased = ledger.forget(account_id, interest_id, before)
+            path = out / PROFILES_NAME
+            if path.exists():
+                write_profiles(path, _rewritten(path, ledger, account_id, policy))
+        except (sqlite3.OperationalError, OSError) as error:
+            raise RunStopped(
+                f"forgetting is not finished: {error}. Make room or mend {out}, "
+                "then run the same command again"
+            ) from error
     return erased
 
 
@@ -62,6 +69,6 @@ def _rewritten(path: Path, ledger: Ledger, account_id: str, policy: Policy) -> I
             continue
         as_of = parse_time(document["as_of"])
         assert as_of is not None  # written by format_time
-        interests = account_interests(ledger, account_id, policy, as_of)
-        if interests:
-            yield {**document, "interests": interest_entries(interests)}
+        left = account_profile(ledger, account_id, policy, as_of)
+        if left is not None:
+            yield left

@@ -75,7 +75,7 @@ def tag_files(
     kinds = [MEDIA_KINDS.get(file.suffix.lower(), ItemKind.PHOTO) for file in files]
     with DecodePool(decode_workers) as pool:
         tasks = (
-            DecodeTask(str(i), str(file), str(kind))
+            DecodeTask(str(i), str(file), kind.value)
             for i, (file, kind) in enumerate(zip(files, kinds, strict=True))
         )
         for batch in _batches(pool.decode(tasks), BATCH_FILES):

@@ -116,7 +116,7 @@ def test_another_account_is_not_hushed(ledger: Ledger) -> None:
 
 def test_an_excluded_item_keeps_no_account(ledger: Ledger) -> None:
     ledger.record([done(item("i1"), CYCLING)], hush_window_s=60)
-    ledger.exclude("i1", Source.GLASSES)
+    ledger.exclude([("i1", Source.GLASSES)])
     assert held(ledger) == []
     assert list(ledger.accounts()) == []
     assert ledger.counts() == {"excluded": 1}
