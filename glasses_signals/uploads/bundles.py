@@ -24,7 +24,8 @@ from glasses_signals.uploads.fields import (
 
 FORMAT = "glasses-upload/1"
 MANIFEST_NAME = "upload.json"
-MAX_MANIFEST_BYTES = 64 << 20
+MAX_MANIFEST_BYTES = 16 << 20  # some 100,000 items; parsed, it takes ten times as much memory
+MAX_DEPTH = 32  # of folders under the uploads
 MEDIA_KINDS: Mapping[str, ItemKind] = {
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"), ItemKind.PHOTO),
     **dict.fromkeys((".mp4", ".mov", ".m4v"), ItemKind.VIDEO),
@@ -48,11 +49,18 @@ class Refusal:
 def read_bundles(root: Path) -> Iterator[Item | Refusal]:
     """Items of every bundle under `root` (or of `root` itself), in the order of their paths.
 
-    Only manifests are read here, never media. Raises CannotStart when `root` is no folder.
+    Only manifests are read here, never media. An upload of an account that stands in two bundles
+    is taken from the first. Raises CannotStart when `root` is no folder.
     """
-    if not root.is_dir():
-        raise CannotStart(f"{root} is not a folder. Give the folder that holds the upload bundles")
+    if not root.is_dir() or not _is_unicode(str(root)):
+        raise CannotStart(
+            f"{root!r} is not a folder. Give the folder that holds the upload bundles"
+        )
+    seen: dict[str, str] = {}
     for folder in _bundle_folders(root):
+        if isinstance(folder, Refusal):
+            yield folder
+            continue
         where = folder.relative_to(root).as_posix()
         manifest = folder / MANIFEST_NAME
         if not manifest.is_file():
@@ -63,31 +71,58 @@ def read_bundles(root: Path) -> Iterator[Item | Refusal]:
             )
             continue
         try:
-            yield from _read_manifest(manifest, where)
+            yield from _read_manifest(manifest, where, seen)
         except BadInput as error:
             yield Refusal(f"{where}/{MANIFEST_NAME}", str(error))
+        except OSError as error:
+            reason = f"can't be read: {error.strerror or error}"
+            yield Refusal(f"{where}/{MANIFEST_NAME}", reason)
 
 
-def _bundle_folders(root: Path) -> Iterator[Path]:
+def _bundle_folders(root: Path) -> Iterator[Path | Refusal]:
     """Folders that hold a manifest or media. A bundle's own subfolders belong to it."""
-    names = sorted(entry.name for entry in os.scandir(root) if not entry.name.startswith("."))
-    if MANIFEST_NAME in names:
-        yield root
-        return
-    folders = [name for name in names if (root / name).is_dir() and not (root / name).is_symlink()]
-    if any(PurePosixPath(name).suffix.lower() in MEDIA_KINDS for name in names):
-        yield root
-    for name in folders:
-        yield from _bundle_folders(root / name)
+    waiting = [(root, 0)]
+    while waiting:
+        folder, depth = waiting.pop()
+        where = folder.relative_to(root).as_posix()
+        if not _is_unicode(where):
+            shown = where.encode("utf-8", "backslashreplace").decode()
+            yield Refusal(shown, "the folder's name is not valid UTF-8; rename it")
+            continue
+        if depth > MAX_DEPTH:
+            yield Refusal(where, f"lies more than {MAX_DEPTH} folders deep; move it up")
+            continue
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield Refusal(where, f"the folder can't be listed: {error.strerror or error}")
+            continue
+        names = [entry.name for entry in entries if not entry.name.startswith(".")]
+        if MANIFEST_NAME in names:
+            yield folder
+            continue
+        if any(PurePosixPath(name).suffix.lower() in MEDIA_KINDS for name in names):
+            yield folder
+        waiting += [
+            (folder / entry.name, depth + 1)
+            for entry in reversed(entries)
+            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+        ]
 
 
-def _read_manifest(path: Path, where: str) -> Iterator[Item | Refusal]:
+def _is_unicode(name: str) -> bool:
+    """Whether a file name is text: bytes that are not valid UTF-8 can't be stored or shown."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _read_manifest(path: Path, where: str, uploads: dict[str, str]) -> Iterator[Item | Refusal]:
     if path.is_symlink() or path.stat().st_size > MAX_MANIFEST_BYTES:
         raise BadInput(f"the manifest is a link or larger than {MAX_MANIFEST_BYTES >> 20} MiB")
-    try:
-        manifest = parse_json_object(path.read_bytes())
-    except OSError as error:
-        raise BadInput(f"can't be read: {error.strerror or error}") from None
+    manifest = parse_json_object(path.read_bytes())
     if manifest.get("format") != FORMAT:
         raise BadInput(f'`format` is not "{FORMAT}"; this version reads no other')
     upload_id = name_field(manifest, "upload_id")
@@ -95,6 +130,9 @@ def _read_manifest(path: Path, where: str) -> Iterator[Item | Refusal]:
     entries = manifest.get("items")
     if not isinstance(entries, list):
         raise BadInput("`items` is missing or not a list")
+    first = uploads.setdefault(stable_id(account_id, upload_id), where)
+    if first != where:
+        raise BadInput(f"this `upload_id` of this account stands in {first} too; keep one of them")
     seen: set[str] = set()
     for index, entry in enumerate(entries):
         place = f"{where}/{MANIFEST_NAME}#items[{index}]"

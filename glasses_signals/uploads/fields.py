@@ -40,11 +40,15 @@ def name_field(record: Mapping[str, Any], field: str) -> str:
         raise BadInput(
             f"`{field}` is longer than {MAX_NAME_LENGTH} characters or has control characters"
         )
+    _refuse_surrogates(value, field)
+    return value
+
+
+def _refuse_surrogates(value: str, field: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
         raise BadInput(f"`{field}` has characters that are not valid Unicode") from None
-    return value
 
 
 def time_field(record: Mapping[str, Any], field: str) -> datetime:
@@ -70,13 +74,17 @@ def text_field(record: Mapping[str, Any], field: str) -> str:
     value = record.get(field)
     if not isinstance(value, str):
         raise BadInput(f"`{field}` is missing or not a text")
+    _refuse_surrogates(value, field)
     return value
 
 
 def parse_json_object(text: str | bytes) -> dict[str, Any]:
-    """One JSON object. Raises BadInput when it is not JSON, not an object, or nested too deep."""
+    """One JSON object. Raises BadInput when it is not JSON, not an object, or nested too deep.
+
+    A field that stands twice is refused as well: readers disagree about which one holds.
+    """
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_without_doubles)
     except RecursionError:
         raise BadInput("the JSON is nested too deep") from None
     except ValueError as error:
@@ -84,6 +92,13 @@ def parse_json_object(text: str | bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadInput("expected a JSON object in curly braces")
     return value
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise BadInput("a field stands twice in one JSON object")
+    return fields
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadInput]]:
