@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +121,18 @@ def _moment(context: click.Context, parameter: click.Parameter, value: str | Non
 )
 @_device
 @_workers
+@click.option(
+    "--unit-items",
+    type=click.IntRange(1, 4096),
+    default=64,
+    show_default=True,
+    help="Items finished and stored together: a killed run loses at most so many.",
+)
+@click.option(
+    "--shard",
+    metavar="K/N",
+    help="Only the K-th of N parts, split by account; `merge` joins their profiles.",
+)
 @_json
 def extract(
     uploads: Path,
@@ -131,6 +143,8 @@ def extract(
     as_of: datetime | None,
     device: str,
     workers: int,
+    unit_items: int,
+    shard: str | None,
     as_json: bool,
 ) -> None:
     """Turn uploads into interest profiles: the main job.
@@ -140,6 +154,7 @@ def extract(
     from glasses_signals.records import Source
     from glasses_signals.runners.extract import ExtractSettings
     from glasses_signals.runners.extract import extract as run
+    from glasses_signals.runners.shards import parse_shard
     from glasses_signals.speech.transcriber import SpeechSettings
     from glasses_signals.vision.tagger import VisionSettings
 
@@ -149,6 +164,8 @@ def extract(
         as_of=as_of,
         device=device,
         decode_workers=workers,
+        unit_items=unit_items,
+        shard=parse_shard(shard) if shard else None,
         speech=SpeechSettings(device=device),
         vision=VisionSettings(device=device),
     )
@@ -191,11 +208,15 @@ class _progress:  # noqa: N801 - reads as a statement
 
         def show(progress: Progress) -> None:
             rate = progress.finished / max(progress.elapsed_s, 1e-9)
+            remaining = progress.remaining_s
+            to_go = "" if remaining is None else f", {timedelta(seconds=round(remaining))} to go"
             self._bar.update(
                 task,
+                total=progress.total,
+                completed=progress.uploaded,
                 description=f"{progress.finished:,} items, {rate:,.1f}/s, "
                 f"{progress.audio_s:,.0f} s of speech, {progress.pictures:,.0f} pictures, "
-                f"{progress.quarantined} quarantined",
+                f"{progress.quarantined} quarantined{to_go}",
             )
 
         return show
@@ -512,6 +533,30 @@ def export(out: Path, to: str, output: Path, provider: str, as_of: datetime | No
         raise CannotStart(
             f"can't write {output}: {error.strerror or error}; name another place with --output"
         ) from None
+
+
+@cli.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="HTML file [default: OUT/report.html]."
+)
+@click.option(
+    "--accounts",
+    is_flag=True,
+    help="Also show what is held about single accounts, and why.",
+)
+@_policy
+def report(out: Path, output: Path | None, accounts: bool, policy: Path | None) -> None:
+    """Write the last run on OUT as one HTML file that needs no network.
+
+    Interests that fewer accounts hold than the policy's minimum audience are not told, unless
+    single accounts are asked for.
+    """
+    from glasses_signals.report.page import REPORT_NAME, write_report
+
+    place = output or out / REPORT_NAME
+    size = write_report(out, place, policy, accounts)
+    click.echo(f"wrote {place} ({size / 1e6:.1f} MB)")
 
 
 @cli.command()
