@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from glasses_signals.policy.policy import DEFAULT_POLICY, Policy
 NODES = DEFAULT_POLICY.parent / "sensitive_nodes.tsv"
 
 
+@cache
 def blocked_nodes() -> frozenset[str]:
     """Ids of the taxonomy nodes that are never emitted, from the reviewed list."""
     with NODES.open(encoding="utf-8", newline="") as file:
