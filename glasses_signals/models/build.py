@@ -29,6 +29,7 @@ from glasses_signals.models.store import (
     model_dir,
     open_model,
     recipe_path,
+    recipe_sha256,
 )
 
 # Versions worth knowing when two builds of one manifest differ.
@@ -164,7 +165,7 @@ def _write_built(manifest: Manifest, out: Path, facts: Mapping[str, object]) -> 
         "name": manifest.name,
         "kind": manifest.kind,
         "manifest_sha256": manifest.digest,
-        "recipe_sha256": file_sha256(recipe_path(manifest)),
+        "recipe_sha256": recipe_sha256(manifest),
         "sources": {source.name: source.sha256 for source in manifest.sources},
         "files": {
             path.relative_to(out).as_posix(): {

@@ -60,9 +60,16 @@ def recipe_path(manifest: Manifest) -> Path:
     return path
 
 
+def recipe_sha256(manifest: Manifest) -> str:
+    """Hex sha256 over a recipe's modules: `NAME.py` and its parts `NAME_*.py`."""
+    main = recipe_path(manifest)
+    parts = sorted(main.parent.glob(f"{main.stem}_*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in [main, *parts])).hexdigest()
+
+
 def model_dir(manifest: Manifest) -> Path:
     """Folder that holds the build of exactly this manifest by exactly this recipe, made or not."""
-    digest = hashlib.sha256(manifest.digest.encode() + recipe_path(manifest).read_bytes())
+    digest = hashlib.sha256((manifest.digest + recipe_sha256(manifest)).encode())
     return cache_dir() / manifest.name / digest.hexdigest()[:16]
 
 
