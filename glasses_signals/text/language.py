@@ -53,6 +53,10 @@ _FEW_WORDS = 4  # names and keywords ("noah kahan tour"): some English is enough
 _FEW_PROBABILITY = 0.01
 
 
+_INFLECTED_LETTERS = 6  # shorter words are in the list as they are, or are no English
+_ENDINGS = ("s", "es", "ed", "ing", "er", "est")
+
+
 @dataclass(frozen=True, slots=True)
 class _Words:
     english: frozenset[str]
@@ -151,7 +155,10 @@ def _in_english(word: str, known: _Words) -> bool:
     """Also `what's` and `dont`; never a word that is listed as another language's."""
     if word in known.foreign:
         return False
-    return bool({word, word.partition("'")[0], word.replace("'", "")} & known.english)
+    forms = {word, word.partition("'")[0], word.replace("'", "")}
+    if len(word) >= _INFLECTED_LETTERS:
+        forms |= {word.removesuffix(ending) for ending in _ENDINGS}
+    return bool(forms & known.english)
 
 
 def _script(letter: str) -> str:
