@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,6 +51,8 @@ class Ledger:
         """Open or create the file. Raises CannotStart when it can't be read."""
         self.path = path
         try:
+            # SQLite gives its log the rights of this file: only the owner may read them.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
@@ -64,7 +67,7 @@ class Ledger:
                 )
             else:
                 migrate(self._db, version)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             raise CannotStart(
                 f"{path} can't be used as a ledger ({error}); restore it or use a new --out folder"
             ) from None

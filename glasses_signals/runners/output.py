@@ -29,7 +29,7 @@ def hold_output(out: Path) -> Iterator[None]:
     """
     try:
         out.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (out / ".lock").open("a+")
+        lock = os.fdopen(os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
     except OSError as error:
         raise CannotStart(
             f"can't write to {out}: {error.strerror or error}. Give another folder with --out"
