@@ -35,6 +35,7 @@ from glasses_signals.models.store import (
 # Versions worth knowing when two builds of one manifest differ.
 _RECORDED_PACKAGES = ("onnx", "onnxruntime", "onnxscript", "torch", "torchvision")
 _UNFINISHED = ".building-"
+_OLD_BUILDS_KEPT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,14 @@ def _build_one(manifest: Manifest, lock: int) -> None:
             final.rename(work / "replaced")
         out.rename(final)
         _sync([final.parent])
+    _drop_old_builds(final)
+
+
+def _drop_old_builds(newest: Path) -> None:
+    """Keep the newest build and the one before it, which another version of the package may use."""
+    others = [path for path in newest.parent.iterdir() if path.is_dir() and path != newest]
+    for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-_OLD_BUILDS_KEPT]:
+        shutil.rmtree(path)
 
 
 def _run_recipe(

@@ -61,6 +61,18 @@ def test_a_build_is_made_once_and_again_only_by_force(cache: Path) -> None:
     assert len(folders(cache)) == 1
 
 
+def test_of_a_manifest_that_changes_only_the_last_two_builds_are_kept(
+    cache: Path, tmp_path: Path
+) -> None:
+    text = load_manifest("silero-vad").path.read_text()
+    manifest = tmp_path / "silero-vad.toml"
+    for bound in ("0.001", "0.002", "0.003"):
+        manifest.write_text(text.replace("0.001", bound))
+        (newest,) = build([str(manifest)], report=silent)
+    assert newest.directory in folders(cache)
+    assert len(folders(cache)) == 2
+
+
 def test_verify_names_a_file_that_changed_or_went_missing(cache: Path) -> None:
     (model,) = build(["silero-vad"], report=silent)
     assert verify(["silero-vad"])[0].ok
