@@ -1,7 +1,8 @@
-"""Words that name a sensitive topic, found in a text whole, split, glued or spelled out.
+"""Words that name a sensitive topic, found in a text whole, split, glued, spelled out or misheard.
 
-The words live in `data/lexicon/<topic>.tsv`: a grade, the contexts that make the term a look-alike
-("Union Square", "computer virus"), and terms that share both.
+The words live in `data/lexicon/<topic>.tsv`: a grade, the contexts that make the terms look-alikes,
+and terms that share both. `data/lexicon/lookalikes.txt` holds fixed expressions that only contain
+such a word ("Union Square", "computer virus"): their words are not looked up.
 """
 
 from __future__ import annotations
@@ -16,17 +17,27 @@ from functools import cached_property
 from pathlib import Path
 
 from glasses_signals.errors import BadPolicy
+from glasses_signals.policy.phonetics import likeness, skeleton
 from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS
 
 LEXICON = DEFAULT_POLICY.parent / "lexicon"
 
 MAX_TERM_WORDS = 8
 MAX_GLUED_WORDS = 4
-# Shorter terms glue together by accident: "to day", "in to", "no va".
+# Shorter terms glue together, or sound alike, by accident: "to day", "in to", "no va".
 MIN_GLUED_LETTERS = 7
+MIN_MISHEARD_LETTERS = 6
+MIN_MISHEARD_SOUNDS = 3
+# Spelling likeness below which two words of equal consonants are different words ("rosary" and
+# "rosier"), measured on ordinary requests; one word alone needs more than a cut-up one.
+MIN_LIKENESS_CUT = 0.55
+MIN_LIKENESS_WHOLE = 0.75
+
+HIDDEN = "·"  # stands for a word inside a look-alike; matches no term
 
 _WORD = re.compile(r"[a-z0-9]+")
 _APOSTROPHES = str.maketrans("", "", "'’‘`´")
+_ARTICLES = frozenset(("a", "the", "i"))
 
 
 class Grade(StrEnum):
@@ -45,6 +56,15 @@ class Term:
     unless: tuple[str, ...]  # normalised phrases whose presence makes it a look-alike
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the lexicon found in one text. `misheard`: topic -> best spelling likeness, 0..1."""
+
+    terms: tuple[Term, ...]
+    misheard: dict[str, float]
+    lookalikes: int
+
+
 def words_of(text: str) -> list[str]:
     """The words of a text as the lexicon compares them: ASCII lower case, accents and apostrophes
     dropped ("I'm" is "im", "Sinn Féin" is "sinn fein")."""
@@ -53,10 +73,14 @@ def words_of(text: str) -> list[str]:
 
 
 class Lexicon:
-    """All terms, looked up in a text by its word sequences."""
+    """All terms and look-alikes, looked up in a text by its word sequences."""
 
     def __init__(self, folder: Path = LEXICON) -> None:
-        self.terms = tuple(term for topic in TOPICS for term in _read(folder, topic))
+        """Read the lexicon; BadPolicy, naming file and line, when it is malformed."""
+        self.terms = tuple(term for topic in TOPICS for term in _read_terms(folder, topic))
+        self._lookalikes: dict[str, list[list[str]]] = {}
+        for phrase in _read_lookalikes(folder):
+            self._lookalikes.setdefault(phrase[0], []).append(phrase)
         self._whole: dict[str, list[Term]] = {}
         for term in self.terms:
             for form in _forms(term.words):
@@ -71,12 +95,40 @@ class Lexicon:
                 glued.setdefault(solid, []).extend(t for t in terms if t.grade is Grade.SURE)
         return glued
 
-    def find(self, words: Sequence[str]) -> Iterator[Term]:
-        """The terms in a text, given as `words_of(text)`; look-alike contexts are left out."""
+    @cached_property
+    def _sounds(self) -> dict[str, list[tuple[str, str]]]:
+        """Consonant skeleton -> (letters, topic) of the sure terms long enough to be recognised."""
+        sounds: dict[str, list[tuple[str, str]]] = {}
+        for term in self.terms:
+            letters = term.words.replace(" ", "")
+            sound = skeleton(tuple(term.words.split()))
+            if (
+                term.grade is Grade.SURE
+                and len(letters) >= MIN_MISHEARD_LETTERS
+                and len(sound) >= MIN_MISHEARD_SOUNDS
+            ):
+                sounds.setdefault(sound, []).append((letters, term.topic))
+        return sounds
+
+    def look(self, words: Sequence[str]) -> Findings:
+        """What is found in a text, given as `words_of(text)`."""
+        shown, lookalikes = self._hide_lookalikes(words)
         padded = f" {' '.join(words)} "
-        for term in self._candidates(words):
-            if not any(f" {phrase} " in padded for phrase in term.unless):
-                yield term
+        terms = tuple(
+            term
+            for term in self._candidates(shown)
+            if not any(f" {phrase} " in padded for phrase in term.unless)
+        )
+        return Findings(terms, self._misheard(shown), lookalikes)
+
+    def _hide_lookalikes(self, words: Sequence[str]) -> tuple[list[str], int]:
+        shown, count = list(words), 0
+        for start, word in enumerate(words):
+            for phrase in self._lookalikes.get(word, ()):
+                if list(words[start : start + len(phrase)]) == phrase:
+                    shown[start : start + len(phrase)] = [HIDDEN] * len(phrase)
+                    count += 1
+        return shown, count
 
     def _candidates(self, words: Sequence[str]) -> Iterator[Term]:
         for start in range(len(words)):
@@ -87,6 +139,31 @@ class Lexicon:
                     yield from self._glued.get("".join(window), ())
                 if length > 1 and all(len(word) == 1 for word in window):
                     yield from self._whole.get("".join(window), ())
+
+    def _misheard(self, words: Sequence[str]) -> dict[str, float]:
+        best: dict[str, float] = {}
+        for start in range(len(words)):
+            for length in range(1, min(MAX_GLUED_WORDS, len(words) - start) + 1):
+                window = tuple(words[start : start + length])
+                if HIDDEN in window:
+                    break
+                if length > 1 and window[-1] in _ARTICLES:
+                    continue
+                heard = "".join(window)
+                for letters, topic in self._sounds.get(skeleton(window), ()):
+                    like = _misheard_likeness(heard, letters, cut=length > 1)
+                    best[topic] = max(best.get(topic, 0.0), like)
+        return {topic: like for topic, like in best.items() if like > 0}
+
+
+def _misheard_likeness(heard: str, meant: str, *, cut: bool) -> float:
+    """How much `heard` is spelled like `meant`, 0 when too little, or when it is no mishearing."""
+    if heard in (meant, f"{meant}s") or f"{heard}s" == meant:
+        return 0.0
+    if not cut and len(heard) < MIN_MISHEARD_LETTERS:
+        return 0.0
+    like = likeness(heard, meant)
+    return like if like >= (MIN_LIKENESS_CUT if cut else MIN_LIKENESS_WHOLE) else 0.0
 
 
 def _forms(words: str) -> set[str]:
@@ -99,14 +176,14 @@ def _forms(words: str) -> set[str]:
     return forms
 
 
-def _read(folder: Path, topic: str) -> Iterator[Term]:
+def _read_terms(folder: Path, topic: str) -> Iterator[Term]:
     place = folder / f"{topic}.tsv"
     with place.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)):
             try:
                 grade = Grade(row["grade"])
-                unless = tuple(_phrases(row["unless"]))
-                terms = list(_phrases(row["terms"]))
+                unless = tuple(" ".join(phrase) for phrase in _phrases(row["unless"]))
+                terms = [" ".join(phrase) for phrase in _phrases(row["terms"])]
             except (KeyError, ValueError, AttributeError) as error:
                 raise BadPolicy(
                     f"{place}, line {number + 2}: wanted grade, unless and terms between tabs; "
@@ -115,7 +192,13 @@ def _read(folder: Path, topic: str) -> Iterator[Term]:
             yield from (Term(topic, grade, words, unless) for words in terms)
 
 
-def _phrases(cell: str) -> Iterator[str]:
+def _read_lookalikes(folder: Path) -> Iterator[list[str]]:
+    for line in (folder / "lookalikes.txt").read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            yield from _phrases(line)
+
+
+def _phrases(cell: str) -> Iterator[list[str]]:
     for phrase in cell.split(";"):
-        if words := " ".join(words_of(phrase)):
+        if words := words_of(phrase):
             yield words

@@ -44,6 +44,7 @@ class Policy:
     conversation_window_s: float
     excluded_topics: frozenset[str]
     text_threshold: float
+    named_threshold: float
     half_life_days: float
     retention_days: float
     min_confidence: float
@@ -260,6 +261,13 @@ _KEYS = (
         "text_threshold",
         "a probability above 0, up to 1",
         _number(0, 1, above_low=True),
+    ),
+    _Key(
+        "sensitive",
+        "named_threshold",
+        "named_threshold",
+        "a probability, 0 to 1",
+        _number(0, 1),
     ),
     _Key(
         "interests",

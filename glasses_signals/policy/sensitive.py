@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glasses_signals.policy.classifier import CLASSES, load_networks, mean_probabilities
+from glasses_signals.policy.features import gram_buckets, lexicon_features
 from glasses_signals.policy.lexicon import Grade, Lexicon, words_of
-from glasses_signals.policy.policy import DEFAULT_POLICY, Policy
+from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS, Policy
 
 NODES = DEFAULT_POLICY.parent / "sensitive_nodes.tsv"
 
 
-@cache
 def blocked_nodes() -> frozenset[str]:
     """Ids of the taxonomy nodes that are never emitted, from the reviewed list."""
     with NODES.open(encoding="utf-8", newline="") as file:
@@ -24,19 +24,46 @@ def blocked_nodes() -> frozenset[str]:
 
 
 class SensitiveGate:
-    """Says of each text which sensitive topic it touches. Picklable; keeps no text."""
+    """Says of each text which sensitive topic it touches. Picklable; keeps no text.
+
+    A text is stopped when the classifier's probability that it touches any topic reaches the
+    policy's `text_threshold`, or, when the lexicon finds a term that names one, its lower
+    `named_threshold`. Texts in a language that it can't read must be stopped before.
+    """
 
     def __init__(self, policy: Policy) -> None:
-        self._threshold = policy.text_threshold
+        """Load lexicon and classifier from the package; BadPolicy when one is damaged."""
+        self._text_threshold = policy.text_threshold
+        self._named_threshold = policy.named_threshold
         self._lexicon = Lexicon()
+        self._networks = load_networks()
 
     def check(self, texts: Sequence[str], embeddings: NDArray[np.float32]) -> list[str | None]:
         """The topic that each text touches, one of `policy.TOPICS`, or None.
 
-        `embeddings` are the texts' sentence embeddings, float32 [B, 384], L2-normalised.
+        `embeddings` are the texts' sentence embeddings, float32 [B, 384], L2-normalised. What a
+        text gets doesn't depend on the others.
         """
-        return [self._topic(text) for text in texts]
+        return [self._topic(*row) for row in zip(texts, embeddings, strict=True)]
 
-    def _topic(self, text: str) -> str | None:
-        found = self._lexicon.find(words_of(text))
-        return next((term.topic for term in found if term.grade is Grade.SURE), None)
+    def probabilities(
+        self, texts: Sequence[str], embeddings: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """For measuring: float32 [B, 8] in the order of CLASSES, and bool [B]: names a topic."""
+        judged = [self._judge(*row) for row in zip(texts, embeddings, strict=True)]
+        return np.stack([p for p, _ in judged]), np.array([named for _, named in judged])
+
+    def _topic(self, text: str, embedding: NDArray[np.float32]) -> str | None:
+        probabilities, named = self._judge(text, embedding)
+        threshold = self._named_threshold if named else self._text_threshold
+        if 1 - probabilities[-1] < threshold:
+            return None
+        return CLASSES[int(probabilities[: len(TOPICS)].argmax())]
+
+    def _judge(self, text: str, embedding: NDArray[np.float32]) -> tuple[NDArray[np.float32], bool]:
+        words = words_of(text)
+        found = self._lexicon.look(words)
+        probabilities = mean_probabilities(
+            self._networks, embedding, gram_buckets(words), lexicon_features(found, len(words))
+        )
+        return probabilities, any(term.grade is Grade.SURE for term in found.terms)

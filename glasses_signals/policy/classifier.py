@@ -1,0 +1,86 @@
+"""The trained part of the sensitive gate: a small network over meaning, letters and terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glasses_signals.errors import BadPolicy
+from glasses_signals.policy.features import GRAM_BUCKETS, LEXICON_WIDTH
+from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS
+
+WEIGHTS = DEFAULT_POLICY.parent / "classifier.npz"
+
+CLASSES = (*TOPICS, "none")
+# The three inputs are brought to about the same spread before the first layer.
+EMBEDDING_SCALE = 6.0
+GRAM_SCALE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One hidden layer over [embedding 384, n-gram sum, lexicon features].
+
+    `grams` float32 [GRAM_BUCKETS, G], `hidden` [384 + G + LEXICON_WIDTH, H], `hidden_bias` [H],
+    `output` [H, 8], `output_bias` [8], in the order of CLASSES.
+    """
+
+    grams: NDArray[np.float32]
+    hidden: NDArray[np.float32]
+    hidden_bias: NDArray[np.float32]
+    output: NDArray[np.float32]
+    output_bias: NDArray[np.float32]
+
+    def probabilities(
+        self,
+        embedding: NDArray[np.float32],
+        buckets: NDArray[np.intp],
+        lexicon: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Of one text: float32 [8], sums to 1."""
+        summed = self.grams[buckets].sum(0) * (GRAM_SCALE / np.sqrt(len(buckets) + 1))
+        inputs = np.concatenate([embedding * EMBEDDING_SCALE, summed, lexicon])
+        hidden = np.maximum(inputs @ self.hidden + self.hidden_bias, 0)
+        scores = hidden @ self.output + self.output_bias
+        scores = np.exp(scores - scores.max())
+        return np.asarray(scores / scores.sum(), np.float32)
+
+
+def load_networks(place: Path = WEIGHTS) -> tuple[Network, ...]:
+    """The trained networks, to be averaged. BadPolicy when the file is unusable."""
+    fields = ("grams", "hidden", "hidden_bias", "output", "output_bias")
+    try:
+        with np.load(place) as stored:
+            count = int(stored["networks"])
+            networks = tuple(
+                Network(**{name: stored[f"{name}_{k}"].astype(np.float32) for name in fields})
+                for k in range(count)
+            )
+    except (OSError, KeyError, ValueError) as error:
+        raise BadPolicy(
+            f"{place}: the sensitive classifier can't be read ({error}); reinstall the package"
+        ) from error
+    for network in networks:
+        width = 384 + network.grams.shape[1] + LEXICON_WIDTH
+        if len(network.grams) != GRAM_BUCKETS or len(network.hidden) != width:
+            raise BadPolicy(f"{place}: is of another version; reinstall the package")
+    return networks
+
+
+def mean_probabilities(
+    networks: Sequence[Network],
+    embedding: NDArray[np.float32],
+    buckets: NDArray[np.intp],
+    lexicon: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Of one text: float32 [8] in the order of CLASSES.
+
+    Texts are taken one by one: a matrix product over a batch may round a row differently in other
+    company, and a text at the threshold must not depend on its neighbours.
+    """
+    each = [network.probabilities(embedding, buckets, lexicon) for network in networks]
+    return np.asarray(np.mean(each, axis=0), np.float32)
