@@ -26,7 +26,7 @@ from glasses_signals.records import (
 from glasses_signals.runners.output import LEDGER_NAME, PROFILES_NAME, write_run_report
 
 AS_OF = datetime(2026, 2, 1, tzinfo=UTC)
-FIRST = datetime(2025, 12, 16, tzinfo=UTC)
+SPAN_S = 47 * 86_400
 HOSTILE_ACCOUNT = "<img src=x onerror=\"document.title='owned'\">"
 HOSTILE_FILE = "uploads/u-7/</td><script>document.title='owned'</script>.jpg"
 MODELS = {"whisper-base": "a" * 64, "efficientnet-lite0": "b" * 64}
@@ -39,31 +39,31 @@ KINDS = {
 }
 
 
-def make_output(out: Path, accounts: int) -> None:
+def make_output(out: Path, accounts: int, as_of: datetime = AS_OF) -> None:
     """`accounts` accounts, one of them with a hostile id, and one quarantined hostile file name."""
     chance = random.Random(7)
     out.mkdir(parents=True, exist_ok=True)
     names = [*(f"acct-{n:04}" for n in range(accounts - 1)), HOSTILE_ACCOUNT]
     policy = load_policy()
     with Ledger(out / LEDGER_NAME) as ledger:
-        for name in names:
-            ledger.record(_outcomes(name, chance), policy.conversation_window_s, STAGES)
+        outcomes = [made for name in names for made in _outcomes(name, as_of, chance)]
+        ledger.record(outcomes, policy.conversation_window_s, STAGES)
         reason = "the JPEG ends too early; upload it again"
         ledger.refuse([("q", Source.GLASSES, HOSTILE_FILE, reason)])
         producer = Producer("glasses-signals", "0.1.0", MODELS, policy.sha256)
-        found = ((name, aggregate(ledger.evidence(name), policy, AS_OF)) for name in sorted(names))
+        found = ((name, aggregate(ledger.evidence(name), policy, as_of)) for name in sorted(names))
         write_profiles(
             out / PROFILES_NAME,
-            (build_profile(name, held, AS_OF, producer) for name, held in found if held),
+            (build_profile(name, held, as_of, producer) for name, held in found if held),
         )
         write_run_report(out, _run(accounts, ledger.counts(), policy.sha256))
 
 
-def _outcomes(account_id: str, chance: random.Random) -> list[Outcome]:
+def _outcomes(account_id: str, as_of: datetime, chance: random.Random) -> list[Outcome]:
     nodes = _nodes()
     liked = chance.choices(nodes, weights=[1 / (n + 3) for n in range(len(nodes))], k=4)
     return [
-        _outcome(account_id, number, chance.choice(liked), chance)
+        _outcome(account_id, number, chance.choice(liked), as_of, chance)
         for number in range(chance.randint(1, 12))
     ]
 
@@ -78,9 +78,11 @@ def _nodes() -> list[Node]:
     return interests[:60] + purchases[:20]
 
 
-def _outcome(account_id: str, number: int, node: Node, chance: random.Random) -> Outcome:
+def _outcome(
+    account_id: str, number: int, node: Node, as_of: datetime, chance: random.Random
+) -> Outcome:
     kind = chance.choice(list(KINDS))
-    at = FIRST + timedelta(seconds=int(chance.triangular(0, 47 * 86_400, 40 * 86_400)))
+    at = as_of - timedelta(seconds=int(chance.triangular(0, SPAN_S, SPAN_S / 7)))
     source = Source.CHAT if kind is ItemKind.TEXT else Source.GLASSES
     item = Item(f"{account_id}/{number}", account_id, source, kind, at, True)
     evidence = Evidence(

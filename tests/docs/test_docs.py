@@ -1,0 +1,116 @@
+"""The documentation builds, and its examples run as they are written."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+
+from glasses_signals.cli import cli
+from glasses_signals.profiles.document import validate_profile
+from glasses_signals.profiles.files import read_profiles
+
+REPOSITORY = Path(__file__).parents[2]
+sys.path.append(str(REPOSITORY / "tests" / "report"))
+PAGES = [REPOSITORY / "README.md", *sorted(REPOSITORY.glob("docs/**/*.md"))]
+SCRIPTS = Path(sys.executable).parent
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [code for name, code in BLOCK.findall(page.read_text("utf-8")) if name == language]
+
+
+def shell_lines(page: Path) -> Iterator[str]:
+    for block in blocks(page, "sh"):
+        yield from (line for line in block.splitlines() if line.strip())
+
+
+def documented_commands() -> list[str]:
+    lines = [line for page in PAGES for line in shell_lines(page)]
+    return sorted({line for line in lines if line.startswith("glasses-signals ")})
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(SCRIPTS), os.environ["PATH"]])
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("line", documented_commands())
+def test_every_command_in_the_docs_exists_with_its_options(line: str) -> None:
+    words = shlex.split(line.split(" > ")[0])[1:]
+    command: click.Command = cli
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    command.make_parser(click.Context(command)).parse_args(words)
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(
+        command, cwd=REPOSITORY, env=quiet, capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    assert "WARNING" not in built.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 10
+    loaded = re.compile(r"""<(?:script|link|img)[^>]*(?:src|href)=["']?https?:""")
+    assert not [page for page in pages if loaded.search(page.read_text("utf-8"))]
+
+
+@pytest.fixture
+def output_of_today(tmp_path: Path) -> Path:
+    """A folder with `out`, a run over made-up accounts whose interests have not expired."""
+    from made_output import make_output
+
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    make_output(tmp_path / "out", accounts=200, as_of=today)
+    return tmp_path
+
+
+def test_the_page_on_exports_runs_as_written(output_of_today: Path) -> None:
+    page = REPOSITORY / "docs" / "exports.md"
+    for line in shell_lines(page):
+        done = run(line, output_of_today)
+        assert done.returncode == 0, done.stderr
+    for code in blocks(page, "python"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=output_of_today,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    users = (output_of_today / "users.jsonl").read_text().splitlines()
+    assert json.loads(users[0])["data"][0]["name"] == "ads.example"
+
+
+def test_the_example_producer_joins_our_profiles(output_of_today: Path) -> None:
+    article = {"account_id": "acct-0001", "topic": "625", "saved_at": "2026-01-05T10:00:00Z"}
+    (output_of_today / "saved.jsonl").write_text(json.dumps(article) + "\n")
+    (output_of_today / "docs").symlink_to(REPOSITORY / "docs")
+    for line in shell_lines(REPOSITORY / "docs" / "how-to" / "add-a-source.md"):
+        done = run(line, output_of_today)
+        assert done.returncode == 0, done.stderr
+    joined = {d["account_id"]: d for _, d in read_profiles(output_of_today / "all.jsonl")}
+    assert all(validate_profile(document) == [] for document in joined.values())
+    assert {p["name"] for p in joined["acct-0001"]["producers"]} == {
+        "glasses-signals",
+        "reading-list",
+    }
