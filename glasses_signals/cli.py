@@ -574,6 +574,19 @@ def doctor() -> None:
         sys.exit(EXIT_REFUSED)
 
 
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("name", type=click.Choice(["speech", "vision", "job", "quality"]))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(name: str, arguments: tuple[str, ...]) -> None:
+    """Run one of the benchmarks that come with the checkout; `bench NAME --help` says more."""
+    import subprocess
+
+    script = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
+    if not script.is_file():
+        raise CannotStart(f"{script} is not there: benchmarks come with a checkout, not the wheel")
+    sys.exit(subprocess.run([sys.executable, str(script), *arguments], check=False).returncode)
+
+
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--account", required=True, help="Account id that the media belong to.")
