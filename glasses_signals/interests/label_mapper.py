@@ -18,8 +18,8 @@ from glasses_signals.records import InterestKind, Label, MappedInterest
 TABLES = ("imagenet", "coco")
 _SENSITIVE = "sensitive:"
 
-# Measured on 500 dev photos, one a class (docs/vision.md): least summed probability at which what is
-# suggested is right often enough, and at which a sensitive class must be feared.
+# Measured on 500 dev photos, one a class (docs/vision.md): least summed probability at which what
+# is suggested is right often enough, and at which a sensitive class must be feared.
 EMIT_AT = 0.5
 FEAR_AT = 0.05
 
@@ -79,7 +79,7 @@ class LabelMapper:
         )
 
     def _feared_topic(self, labels: Iterable[Label]) -> str | None:
-        """The sensitive topic with the most probability, when all of them together reach FEAR_AT."""
+        """The sensitive topic with most probability, when all of them together reach FEAR_AT."""
         fears: dict[str, float] = defaultdict(float)
         for label in labels:
             left_out = self._row(label).left_out

@@ -89,6 +89,9 @@ def decode_file(task: DecodeTask, settings: DecodeSettings) -> DecodeResult:
         limit = f"{settings.limits.memory_bytes:,}"
         error_text = f"{task.path}: decoding it needs more than {limit} bytes of memory"
         return DecodeResult(task.key, sha256=sha256, error=error_text)
+    except Exception as error:  # a decoder's surprise at one file must not end the job
+        reason = f"{type(error).__name__}: {error}"
+        return DecodeResult(task.key, sha256=sha256, error=f"{task.path}: can't decode: {reason}")
 
 
 def _decode_video(task: DecodeTask, settings: DecodeSettings, sha256: str) -> DecodeResult:

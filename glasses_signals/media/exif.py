@@ -1,4 +1,4 @@
-"""The one EXIF field that decoding needs, read without an image library: it is read for every photo."""
+"""The one EXIF field that decoding needs, read without an image library, as every photo has it."""
 
 from __future__ import annotations
 

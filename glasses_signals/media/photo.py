@@ -67,8 +67,8 @@ def decode_photo_bytes(data: bytes, name: str, settings: PhotoSettings | None = 
 def _decode_jpeg(data: bytes, name: str, settings: PhotoSettings) -> Image:
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except ValueError as error:
-        raise BadInput(f"{name}: not a JPEG that can be decoded: {error}") from None
+    except (ValueError, KeyError):  # KeyError: simplejpeg on a header cut off before its colours
+        raise BadInput(f"{name}: the JPEG's header is truncated or damaged") from None
     _refuse_bomb(int(width), int(height), name, settings)
     if str(colorspace).upper() in ("CMYK", "YCCK"):
         return _decode_with_pillow(data, name, settings)

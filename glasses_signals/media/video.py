@@ -21,6 +21,7 @@ from glasses_signals.errors import BadInput
 from glasses_signals.records import Frame, Image
 
 _THUMBNAIL = 16
+_LOOKS_AT_LEAST = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,9 @@ def _plan(keys: Sequence[int], end: int, tick_s: float, settings: VideoSettings)
     """Which keyframes to visit, and where to walk on from one because the next is too far off."""
     gap_s = 60.0 / settings.frames_per_minute
     duration_s = (end - keys[0]) * tick_s
-    gap = max(1, round(min(gap_s, max(1.0, duration_s / 4)) / tick_s))
+    # A short clip may use up its minute's frames: a few looks tell more than one.
+    looks = max(1.0, min(_LOOKS_AT_LEAST, settings.frames_per_minute))
+    gap = max(1, round(min(gap_s, max(1.0, duration_s / looks)) / tick_s))
     gap = max(gap, (end - keys[0]) // settings.max_frames)
     visits: list[_Visit] = []
     wanted = keys[0]

@@ -59,7 +59,7 @@ def build(manifest: Manifest, out: Path, sources: Mapping[str, Path]) -> dict[st
     }
 
 
-class Classifier(torch.nn.Module):
+class Classifier(torch.nn.Module):  # type: ignore[misc]
     """uint8 [B, size, size, 3] RGB in, class probabilities float32 [B, classes] out."""
 
     def __init__(self, network: torch.nn.Module, manifest: Manifest) -> None:

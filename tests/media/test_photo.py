@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import pillow_heif
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glasses_signals.errors import BadInput
+from glasses_signals.media.exif import jpeg_orientation
+from glasses_signals.media.photo import PhotoSettings, decode_photo, decode_photo_bytes
+
+FULL = PhotoSettings(min_side=100_000)
+ORIENTATION = 0x0112
+
+
+def encoded(photo: PIL.Image.Image, format_: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    photo.save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+def difference(pixels: np.ndarray, photo: PIL.Image.Image) -> float:
+    expected = photo.convert("RGB").resize((pixels.shape[1], pixels.shape[0]))
+    return float(np.abs(pixels.astype(int) - np.asarray(expected).astype(int)).mean())
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_jpeg_comes_out_upright(coffee: PIL.Image.Image, orientation: int) -> None:
+    exif = PIL.Image.Exif()
+    exif[ORIENTATION] = orientation
+    data = encoded(coffee, "JPEG", exif=exif, quality=95)
+    upright = PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(data)))
+    image = decode_photo_bytes(data, "photo", FULL)
+    assert (image.full_width, image.full_height) == upright.size
+    assert difference(image.pixels, upright) < 3
+
+
+def test_a_heic_photo_comes_out_upright(coffee: PIL.Image.Image) -> None:
+    pillow_heif.register_heif_opener()
+    exif = PIL.Image.Exif()
+    exif[ORIENTATION] = 6
+    data = encoded(coffee, "HEIF", exif=exif.tobytes(), quality=90)
+    image = decode_photo_bytes(data, "photo")
+    assert (image.full_width, image.full_height) == (coffee.height, coffee.width)
+    assert difference(image.pixels, coffee.transpose(PIL.Image.Transpose.ROTATE_270)) < 5
+
+
+def test_a_large_jpeg_is_decoded_small_but_never_below_the_side_asked_for(
+    coffee: PIL.Image.Image,
+) -> None:
+    data = encoded(coffee.resize((4032, 3024)), "JPEG")
+    image = decode_photo_bytes(data, "photo", PhotoSettings(min_side=256))
+    assert image.pixels.shape == (378, 504, 3)
+    assert (image.full_width, image.full_height) == (4032, 3024)
+    assert difference(image.pixels, coffee) < 6
+
+
+@pytest.mark.parametrize(
+    ("mode", "format_", "options"),
+    [
+        ("CMYK", "JPEG", {}),
+        ("L", "JPEG", {}),
+        ("RGB", "JPEG", {"progressive": True}),
+        ("RGB", "PNG", {}),
+        ("L", "PNG", {}),
+        ("P", "PNG", {}),
+        ("RGB", "WEBP", {"quality": 95}),
+    ],
+)
+def test_every_ordinary_format_shows_the_same_picture(
+    coffee: PIL.Image.Image, mode: str, format_: str, options: dict[str, object]
+) -> None:
+    photo = coffee.convert(mode)
+    image = decode_photo_bytes(encoded(photo, format_, **options), "photo")
+    assert image.pixels.shape[2] == 3
+    assert difference(image.pixels, photo) < 6
+
+
+def test_a_16_bit_grey_png_keeps_its_brightness(coffee: PIL.Image.Image) -> None:
+    grey = coffee.convert("L")
+    deep = PIL.Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    image = decode_photo_bytes(encoded(deep, "PNG"), "photo")
+    assert difference(image.pixels, grey) < 2
+
+
+def test_an_animated_webp_shows_its_first_frame(coffee: PIL.Image.Image) -> None:
+    black = PIL.Image.new("RGB", coffee.size)
+    data = encoded(coffee, "WEBP", save_all=True, append_images=[black], quality=95)
+    assert difference(decode_photo_bytes(data, "photo").pixels, coffee) < 6
+
+
+def test_transparent_parts_are_white() -> None:
+    data = encoded(PIL.Image.new("RGBA", (300, 300), (0, 0, 0, 0)), "PNG")
+    assert decode_photo_bytes(data, "photo").pixels.min() == 255
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.99])
+@pytest.mark.parametrize(
+    ("format_", "options"),
+    [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {}), ("HEIF", {})],
+)
+def test_a_truncated_photo_is_refused(
+    coffee: PIL.Image.Image, format_: str, options: dict[str, object], share: float
+) -> None:
+    pillow_heif.register_heif_opener()
+    data = encoded(coffee, format_, **options)
+    with pytest.raises(BadInput, match=r"holiday\.jpg: "):
+        decode_photo_bytes(data[: int(len(data) * share)], "holiday.jpg")
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"\xff\xd8\xff", b"GIF89a" + bytes(50)])
+def test_what_is_no_photo_is_refused(data: bytes) -> None:
+    with pytest.raises(BadInput):
+        decode_photo_bytes(data, "note.txt")
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG"])
+def test_a_picture_over_the_pixel_limit_is_not_decoded(format_: str) -> None:
+    data = encoded(PIL.Image.new("RGB", (2000, 2000)), format_)
+    with pytest.raises(BadInput, match="2000 x 2000 pixels is over the limit"):
+        decode_photo_bytes(data, "bomb", PhotoSettings(max_pixels=1_000_000))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"gone\.jpg: can't be read: No such file"):
+        decode_photo(tmp_path / "gone.jpg")
+
+
+@given(st.binary(max_size=200))
+def test_no_exif_bytes_break_the_orientation(noise: bytes) -> None:
+    header = b"\xff\xd8\xff\xe1" + (len(noise) + 8).to_bytes(2, "big") + b"Exif\0\0"
+    assert 1 <= jpeg_orientation(header + noise) <= 8
+    assert 1 <= jpeg_orientation(b"\xff\xd8" + noise) <= 8

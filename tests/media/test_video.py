@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import PIL.Image
+import pytest
+
+from glasses_signals.errors import BadInput
+from glasses_signals.media.video import VideoSettings, sample_frames
+from glasses_signals.models.manifest import manifests_dir
+
+FRAMES_PER_S = 10
+
+
+def scenes() -> list[np.ndarray]:
+    """Three different pictures of 320 x 240."""
+    folder = manifests_dir() / "parity"
+    return [
+        np.asarray(PIL.Image.open(folder / name).convert("RGB").resize((320, 240)))
+        for name in ("cat.jpg", "coffee.jpg", "rocket.jpg")
+    ]
+
+
+def write_video(
+    path: Path,
+    pictures: Sequence[np.ndarray],
+    seconds_each: float,
+    keyframe_every: int = FRAMES_PER_S,
+    codec: str = "libx264",
+) -> Path:
+    """Each picture stands still for its time. `keyframe_every` counts frames."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=FRAMES_PER_S)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"g": str(keyframe_every), "sc_threshold": "0"}
+        if codec == "libx265":
+            stream.options = {"x265-params": f"keyint={keyframe_every}:scenecut=0:log-level=none"}
+        for index in range(int(len(pictures) * seconds_each * FRAMES_PER_S)):
+            picture = pictures[int(index / FRAMES_PER_S / seconds_each)]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, FRAMES_PER_S)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def shows(pixels: np.ndarray, picture: np.ndarray) -> bool:
+    small = PIL.Image.fromarray(picture).resize((pixels.shape[1], pixels.shape[0]))
+    return float(np.abs(pixels.astype(int) - np.asarray(small).astype(int)).mean()) < 15
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_each_scene_of_a_video_is_seen_once(tmp_path: Path, codec: str) -> None:
+    pictures = scenes()
+    path = write_video(tmp_path / "clip.mp4", pictures, seconds_each=10, codec=codec)
+    frames = sample_frames(path)
+    assert len(frames) == 3
+    assert all(shows(f.image.pixels, p) for f, p in zip(frames, pictures, strict=True))
+    assert [10 * i <= f.time_s < 10 * (i + 1) for i, f in enumerate(frames)] == [True] * 3
+
+
+def test_frames_a_minute_are_limited(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", scenes() * 2, seconds_each=5)
+    settings = VideoSettings(frames_per_minute=2, duplicate_difference=0)
+    times = [frame.time_s for frame in sample_frames(path, settings)]
+    assert times == [0.0, 15.0]
+
+
+def test_a_video_with_a_single_keyframe_is_seen_throughout(tmp_path: Path) -> None:
+    pictures = scenes()
+    path = write_video(tmp_path / "clip.mp4", pictures, seconds_each=14, keyframe_every=10_000)
+    frames = sample_frames(path)
+    assert [shows(f.image.pixels, p) for f, p in zip(frames, pictures, strict=True)] == [True] * 3
+
+
+def test_walking_far_from_a_keyframe_stops_at_the_budget(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", scenes(), seconds_each=14, keyframe_every=10_000)
+    frames = sample_frames(path, VideoSettings(max_between=30, duplicate_difference=0))
+    assert len(frames) < 4
+
+
+def test_a_portrait_video_comes_out_upright(tmp_path: Path) -> None:
+    picture = scenes()[0]
+    path = write_video(tmp_path / "clip.mp4", [picture], seconds_each=2)
+    turn_clockwise(path)
+    (frame,) = sample_frames(path)
+    assert (frame.image.full_width, frame.image.full_height) == (240, 320)
+    assert shows(frame.image.pixels, np.rot90(picture, -1))
+
+
+def turn_clockwise(path: Path) -> None:
+    """Write a 90 degree display matrix into the track header (ISO 14496-12, 8.3.2)."""
+    data = bytearray(path.read_bytes())
+    unity = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    turned = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 240 << 16, 0, 1 << 30)
+    start = data.index(unity, data.index(b"tkhd"))
+    data[start : start + len(turned)] = turned
+    path.write_bytes(data)
+
+
+def test_a_broken_tail_costs_only_the_tail(tmp_path: Path) -> None:
+    pictures = scenes()
+    path = write_video(tmp_path / "clip.ts", pictures, seconds_each=10)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    frames = sample_frames(path)
+    assert shows(frames[0].image.pixels, pictures[0])
+    assert not any(shows(frame.image.pixels, pictures[2]) for frame in frames)
+
+
+def test_a_video_without_an_index_is_refused(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", scenes(), seconds_each=2)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(BadInput, match=r"clip\.mp4: not a video"):
+        sample_frames(path)
+
+
+def test_sound_alone_is_no_video() -> None:
+    with pytest.raises(BadInput, match="no video stream"):
+        sample_frames(manifests_dir() / "parity" / "jfk.wav")
