@@ -43,8 +43,39 @@ _policy = click.option(
 )
 
 
+def _print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    """The version first, for programs; then what results depend on besides: models and device."""
+    if not wanted or context.resilient_parsing:
+        return
+    from glasses_signals.models.manifest import manifest_names
+    from glasses_signals.models.sessions import resolve_device
+
+    click.echo(f"glasses-signals, version {__version__}")
+    click.echo(f"device: {resolve_device('auto')}")
+    for name in manifest_names():
+        click.echo(f"model {name}: {_model_state(name)}")
+    context.exit()
+
+
+def _model_state(name: str) -> str:
+    from glasses_signals.errors import BadModel
+    from glasses_signals.models.store import open_model
+
+    try:
+        return f"built, sha256 {open_model(name).sha256[:12]}"
+    except BadModel:
+        return "not built"
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="glasses-signals")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show version, device and models, and exit.",
+)
 def cli() -> None:
     """From smart-glasses uploads to explainable, deletable interest profiles.
 
@@ -213,7 +244,7 @@ class _progress:  # noqa: N801 - reads as a statement
             self._bar.update(
                 task,
                 total=progress.total,
-                completed=progress.uploaded,
+                completed=progress.handled,
                 description=f"{progress.finished:,} items, {rate:,.1f}/s, "
                 f"{progress.audio_s:,.0f} s of speech, {progress.pictures:,.0f} pictures, "
                 f"{progress.quarantined} quarantined{to_go}",
@@ -619,16 +650,11 @@ def models_build(names: tuple[str, ...], force: bool) -> None:
 @models.command(name="list")
 def models_list() -> None:
     """List the models that come with the package, and whether they are built."""
-    from glasses_signals.errors import BadModel
     from glasses_signals.models.manifest import load_manifest, manifest_names
-    from glasses_signals.models.store import cache_dir, open_model
+    from glasses_signals.models.store import cache_dir
 
     for name in manifest_names():
-        try:
-            state = f"built, sha256 {open_model(name).sha256[:12]}"
-        except BadModel:
-            state = "not built"
-        click.echo(f"{name}: {load_manifest(name).licence}, {state}")
+        click.echo(f"{name}: {load_manifest(name).licence}, {_model_state(name)}")
     click.echo(f"cache: {cache_dir()}")
 
 

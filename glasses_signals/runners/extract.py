@@ -67,11 +67,11 @@ class ExtractSettings:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: items seen so far and finished by this run, and what was done a second."""
+    """How far a run is: uploads handled, items finished by this run, and the work that took."""
 
     total: int
-    uploaded: int
-    skipped: int  # done by earlier runs
+    handled: int  # of `total`, not counting what is being worked on
+    skipped: int  # of `handled`, done by earlier runs
     finished: int
     quarantined: int
     audio_s: float
@@ -81,8 +81,8 @@ class Progress:
     @property
     def remaining_s(self) -> float | None:
         """Seconds to go if the rest is like what this run has done so far; None at first."""
-        handled = self.uploaded - self.skipped
-        return self.elapsed_s * (self.total - self.uploaded) / handled if handled > 0 else None
+        worked = self.handled - self.skipped
+        return self.elapsed_s * (self.total - self.handled) / worked if worked > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +210,8 @@ class _Job:
                 if self._is_full(unit):
                     self._finish(unit)
                     unit = []
-        if unit:
-            self._finish(unit)
+            if unit:
+                self._finish(unit)
 
     def _is_full(self, unit: list[tuple[Admitted, DecodeResult]]) -> bool:
         audio_s = sum(media.waveform.duration_s for _, media in unit if media.waveform is not None)
@@ -251,13 +251,17 @@ class _Job:
     def _tell(self) -> None:
         if self.progress is None:
             return
-        finished = {"used", "unused", "quarantined"}
+        states = {"used", "unused", "quarantined"}
+        finished = sum(n for key, n in self.counts.items() if key.split(":")[0] in states)
+        finished -= self.counts["quarantined:manifest"]
+        skipped = self.counts["already_done"]
+        in_work = self.counts["allowed"] - skipped - finished
         self.progress(
             Progress(
                 total=self.total,
-                uploaded=self.counts["uploaded"],
-                skipped=self.counts["already_done"],
-                finished=sum(n for key, n in self.counts.items() if key.split(":")[0] in finished),
+                handled=self.counts["uploaded"] - in_work,
+                skipped=skipped,
+                finished=finished,
                 quarantined=self.counts["quarantined:file"],
                 audio_s=self.recognise.clock.amounts["audio_s"],
                 pictures=self.recognise.clock.amounts["pictures"],
