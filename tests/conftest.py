@@ -15,15 +15,13 @@ from glasses_signals.text.encoder import EncoderSettings, TextEncoder
 REPOSITORY = Path(__file__).parents[1]
 
 
-def pytest_report_header() -> list[str]:
-    """Say before the first test which models are missing: every test that needs one will fail."""
-    lines = [f"built models: {cache_dir()}"]
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which models are missing: that explains all failures of tests that need one."""
     for name in default_names():
         try:
             open_model(name)
         except BadModel as error:
-            lines.append(f"MISSING, tests will fail: {error}")
-    return lines
+            terminalreporter.write_line(f"MISSING in {cache_dir()}: {error}", red=True)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ apart, so a text has the same bits in any batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,9 @@ class TextEncoder:
         return vectors[: len(ids)]
 
 
-def _batches(counts: NDArray[Any], rows_of: Any) -> Iterator[tuple[int, list[int]]]:
+def _batches(
+    counts: NDArray[np.int_], rows_of: Callable[[int], int]
+) -> Iterator[tuple[int, list[int]]]:
     """(padded length, positions) of each batch, for texts of these token counts."""
     padded = np.searchsorted(_LENGTHS, counts)
     for index, length in enumerate(_LENGTHS.tolist()):
