@@ -50,9 +50,12 @@ make_venv() {
 
 install_all() {
     echo "Installing into $PWD/.venv (some minutes, about $NEEDED_GB GB)"
+    echo "  torch"
     pip_install "torch==2.13.0"
+    echo "  glasses-signals and its tools"
     pip_install --editable ".[dev]"
     pip_install more-itertools numba "onnx>=1.17" "onnxscript>=0.5" "safetensors>=0.4" tiktoken tqdm
+    echo "  weights and their definitions"
     # Last and without what they ask for: a CUDA build of torch, the Triton compiler, and packages
     # around the weights; only model definitions and files are read.
     pip_install --no-deps "torchvision==0.28.0" "openai-whisper==20250625" \
