@@ -74,7 +74,6 @@ class WhisperModel:
         description = json.loads(built.file("whisper.json").read_text())
         self.tokens = Tokens(**description["tokens"])
         self.languages: dict[str, int] = description["languages"]
-        self.filters = np.array(description["mel_filters"], np.float32)
         self._vocabulary = [base64.b64decode(token) for token in description["vocabulary"]]
         self.bias = self._bias(description["suppress"])
         self.first_bias = self._bias([*description["suppress"], *description["suppress_first"]])
@@ -97,18 +96,30 @@ class WhisperModel:
         spelled = b"".join(self._vocabulary[t] for t in tokens if t < len(self._vocabulary))
         return spelled.decode("utf-8", errors="replace").strip()
 
-    def encode(self, mels: Sequence[NDArray[np.float32]]) -> Memory:
-        """Cross-attention keys and values for mels [T, M], all of one T.
+    def prompt(self, language: str, task: int) -> list[int]:
+        """Tokens that follow the start token: language and task, no timestamps."""
+        if not self.languages:
+            return [self.tokens.no_timestamps]
+        return [self.languages[language], task, self.tokens.no_timestamps]
 
-        On a CPU one row at a time, in place: larger batches fall out of its caches.
+    def encode(self, powers: Sequence[NDArray[np.float32]], positions: int) -> Memory:
+        """Cross-attention keys and values of `positions` for power spectra [T, 201].
+
+        Silence computed beforehand follows each window, up to that many positions. On a CPU one
+        row at a time, of any length, in place: larger batches fall out of its caches. Elsewhere
+        all rows at once, as long as the longest.
         """
         if self._encoder.device != "cpu":
-            return self._encoder.run_bound({"mel": np.stack(mels)}, self._cross)
-        shape = (len(mels), self._heads, len(mels[0]) // 2, self._head_size)
+            longest = max(len(power) for power in powers)
+            stacked = np.stack([np.pad(p, ((0, longest - len(p)), (0, 0))) for p in powers])
+            feeds = {"power": stacked, "margin": np.array([positions - longest // 2])}
+            return self._encoder.run_bound(feeds, self._cross)
+        shape = (len(powers), self._heads, positions, self._head_size)
         arrays = {name: np.empty(shape, self._float) for name in self._cross}
-        for row, mel in enumerate(mels):
+        for row, power in enumerate(powers):
             outputs = {name: array[row : row + 1] for name, array in arrays.items()}
-            self._encoder.run_into({"mel": mel[None]}, outputs)
+            margin = np.array([positions - len(power) // 2])
+            self._encoder.run_into({"power": power[None], "margin": margin}, outputs)
         return {name: self._decoder.to_device(array) for name, array in arrays.items()}
 
     def no_past(self, rows: int) -> Memory:

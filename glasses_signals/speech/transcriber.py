@@ -11,37 +11,35 @@ from numpy.typing import NDArray
 from glasses_signals.models.sessions import default_threads, resolve_device
 from glasses_signals.models.store import open_model
 from glasses_signals.records import Dropped, Span, Transcript, Utterance, Waveform
-from glasses_signals.speech.decoding import Decoded, decode, open_windows
+from glasses_signals.speech.decoding import Decoded, Opening, decode, open_windows
 from glasses_signals.speech.guards import GuardSettings, fault, most_tokens
-from glasses_signals.speech.mel import HOP_SAMPLES, SAMPLE_RATE, log_mel
-from glasses_signals.speech.model import WhisperModel
+from glasses_signals.speech.languages import Language, LanguageSettings, choose_language
+from glasses_signals.speech.mel import SAMPLE_RATE, power_spectrum
+from glasses_signals.speech.model import Memory, WhisperModel
 from glasses_signals.speech.vad import VadSettings, VoiceActivity, speech_spans
-from glasses_signals.speech.windows import WindowSettings, frames_for, plan_windows
+from glasses_signals.speech.windows import Shape, WindowSettings, plan_windows, window_shape
 
-_FULL_S = 30.0
+_CONTEXTS = 3  # short with borrowed silence, longer, full: see `window_shape`
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechSettings:
-    """How to transcribe. `language` None: detected per recording.
-
-    `margins_s` is the silence after the speech in the first and the following tries; then comes
-    Whisper's full window, then `temperatures` in it.
-    """
+    """How to transcribe. A window that fails its guards is tried again with more context, then in
+    Whisper's full window at each of `temperatures`, then dropped with its reason."""
 
     model: str = "whisper-base"
     device: str = "auto"
     threads: int | None = None
     precision: str | None = None  # None: what suits the device and the CPU's flags
-    language: str | None = None
-    default_language: str = "en"  # when detection can't tell
+    language: str | None = None  # None: detected per recording
+    translate: bool = True  # give what is not English in English too
     batch_rows: int = 16
-    batch_positions: int = 5000  # encoder positions whose keys and values a batch may hold
-    margins_s: tuple[float, ...] = (3.0, 6.0)
+    batch_positions: int = 6000  # encoder positions whose keys and values a batch may hold
     temperatures: tuple[float, ...] = (0.4, 0.8)
     vad: VadSettings = field(default_factory=VadSettings)
     windows: WindowSettings = field(default_factory=WindowSettings)
     guards: GuardSettings = field(default_factory=GuardSettings)
+    languages: LanguageSettings = field(default_factory=LanguageSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +60,25 @@ class _Heard:
     text: str
     mean_log_probability: float
     reason: str | None
-    language: str | None
-    language_probability: float
+    english: str | None = None
+
+
+@dataclass(slots=True)
+class _Job:
+    """One call's inputs, and each recording's language once its longest window was heard."""
+
+    samples: Sequence[NDArray[np.float32]]
+    spoken: Sequence[Sequence[str]]
+    languages: dict[int, Language]
 
 
 class Transcriber:
     """Batch operator: recordings of any accounts in, transcripts out, in the same order."""
 
     def __init__(self, settings: SpeechSettings = SpeechSettings()) -> None:
+        if settings.language:
+            narrowed = replace(settings.languages, language=settings.language)
+            settings = replace(settings, languages=narrowed)
         self.settings = settings
         device = resolve_device(settings.device)
         threads = settings.threads or default_threads()
@@ -89,131 +98,167 @@ class Transcriber:
         accounts: Sequence[str] | None = None,
         languages: Sequence[tuple[str, ...]] | None = None,
     ) -> list[Transcript]:
-        """Transcripts of recordings. `accounts[i]` owns recording i (windows never join two);
-        `languages[i]` are the languages its owner speaks, () for any.
+        """Transcripts of recordings. `languages[i]` are the languages that the owner of recording i
+        speaks, () for any. A window never spans two recordings, so `accounts` changes nothing.
         """
         samples = [waveform.samples for waveform in waveforms]
-        waiting = list(self._windows(samples))
+        job = _Job(samples, languages or [()] * len(samples), {})
         heard: list[_Heard] = []
+        waiting = list(self._windows(samples))
         while waiting:
-            retry: list[_Window] = []
-            for group in self._groups(waiting):
-                for result in self._attempt(samples, group):
-                    again = self._next_try(result)
-                    if again is None:
-                        heard.append(result)
+            ready, waiting = _ready(waiting, job)
+            for group in self._groups(ready):
+                for result in self._attempt(job, group):
+                    if self._may_retry(result):
+                        window = result.window
+                        waiting.append(replace(window, attempt=window.attempt + 1))
                     else:
-                        retry.append(again)
-            waiting = retry
-        return _transcripts(len(waveforms), heard)
+                        heard.append(result)
+        return _transcripts(job, heard)
 
     def _windows(self, samples: Sequence[NDArray[np.float32]]) -> Iterator[_Window]:
         for recording, probabilities in enumerate(self._vad(samples)):
             speech = speech_spans(probabilities, self.settings.vad)
             duration_s = len(samples[recording]) / SAMPLE_RATE
             for span in plan_windows(speech, duration_s, self.settings.windows):
-                speech_s = sum(
-                    min(s.end_s, span.end_s) - max(s.start_s, span.start_s)
-                    for s in speech
-                    if s.start_s < span.end_s and s.end_s > span.start_s
-                )
-                yield _Window(recording, span, speech_s)
+                overlaps = (min(s.end_s, span.end_s) - max(s.start_s, span.start_s) for s in speech)
+                yield _Window(recording, span, sum(o for o in overlaps if o > 0))
 
-    def _frames(self, window: _Window) -> int:
-        margins = self.settings.margins_s
-        margin = margins[window.attempt] if window.attempt < len(margins) else _FULL_S
-        return frames_for(window.span.end_s - window.span.start_s, margin, self.settings.windows)
+    def _shape(self, window: _Window) -> Shape:
+        duration_s = window.span.end_s - window.span.start_s
+        return window_shape(duration_s, window.attempt, self.settings.windows)
 
     def _groups(self, windows: Sequence[_Window]) -> Iterator[list[_Window]]:
-        """Windows of one encoder length and attempt, as many as a batch may hold."""
-        keyed = sorted(
-            windows, key=lambda w: (w.attempt, self._frames(w), w.span.end_s - w.span.start_s)
-        )
+        """Windows of one attempt with as many positions, as many as a batch may hold."""
+
+        def key(window: _Window) -> tuple[int, int]:
+            return window.attempt, self._shape(window).positions
+
         group: list[_Window] = []
-        for window in keyed:
-            frames = self._frames(window)
-            most = min(self.settings.batch_rows, self.settings.batch_positions * 2 // frames)
-            alike = group and (
-                self._frames(group[0]) == frames and group[0].attempt == window.attempt
-            )
-            if group and (not alike or len(group) >= max(most, 1)):
+        most = 1
+        for window in sorted(windows, key=lambda w: (*key(w), w.speech_s)):
+            if group and (len(group) >= most or key(window) != key(group[0])):
                 yield group
                 group = []
+            positions = key(window)[1]
+            most = max(1, min(self.settings.batch_rows, self.settings.batch_positions // positions))
             group.append(window)
         if group:
             yield group
 
-    def _attempt(
-        self, samples: Sequence[NDArray[np.float32]], group: Sequence[_Window]
-    ) -> Iterator[_Heard]:
-        settings, model = self.settings, self._whisper
-        frames = self._frames(group[0])
-        mels = [log_mel(_cut(samples[w.recording], w.span), frames, model.filters) for w in group]
-        cross = model.encode(mels)
+    def _attempt(self, job: _Job, group: Sequence[_Window]) -> Iterator[_Heard]:
+        """Hear windows of one shape once."""
+        model, guards = self._whisper, self.settings.guards
+        powers = [
+            power_spectrum(_cut(job.samples[w.recording], w.span), self._shape(w).frames)
+            for w in group
+        ]
+        cross = model.encode(powers, self._shape(group[0]).positions)
         opening = open_windows(model, cross, len(group))
-        choices = [self._language(row) for row in opening.languages]
-        prompts = [self._prompt(language) for language, _ in choices]
-        limits = [most_tokens(w.speech_s, settings.guards) for w in group]
-        step = group[0].attempt - len(settings.margins_s) - 1
-        temperature = settings.temperatures[step] if step >= 0 else 0.0
+        for row, window in enumerate(group):
+            if window.recording not in job.languages:
+                job.languages[window.recording] = choose_language(
+                    opening.languages[row],
+                    list(model.languages),
+                    job.spoken[window.recording],
+                    window.speech_s,
+                    self.settings.languages,
+                )
+        codes = [job.languages[w.recording].code for w in group]
+        prompts = [model.prompt(code, model.tokens.transcribe) for code in codes]
+        limits = [most_tokens(w.speech_s, guards) for w in group]
+        hot = group[0].attempt - _CONTEXTS
+        temperature = self.settings.temperatures[hot] if hot >= 0 else 0.0
         results = decode(model, cross, opening, prompts, limits, temperature)
-        for row, (window, decoded) in enumerate(zip(group, results, strict=True)):
-            yield self._judged(window, decoded, float(opening.no_speech[row]), choices[row])
+        heard = [
+            self._judged(window, decoded, float(no_speech))
+            for window, decoded, no_speech in zip(group, results, opening.no_speech, strict=True)
+        ]
+        yield from self._in_english(heard, codes, cross, opening)
 
-    def _judged(
-        self, window: _Window, decoded: Decoded, no_speech: float, language: tuple[str, float]
-    ) -> _Heard:
+    def _judged(self, window: _Window, decoded: Decoded, no_speech: float) -> _Heard:
         text = self._whisper.text(decoded.tokens)
-        last = window.attempt >= len(self.settings.margins_s)
+        last = window.attempt >= _CONTEXTS - 1
         reason = fault(decoded, text, no_speech, self.settings.guards, last)
-        return _Heard(window, text, decoded.mean_log_probability, reason, *language)
+        return _Heard(window, text, decoded.mean_log_probability, reason)
 
-    def _next_try(self, heard: _Heard) -> _Window | None:
-        tries = len(self.settings.margins_s) + 1 + len(self.settings.temperatures)
-        if heard.reason is None or heard.window.attempt + 1 >= tries:
-            return None
-        return replace(heard.window, attempt=heard.window.attempt + 1)
+    def _in_english(
+        self, heard: list[_Heard], codes: Sequence[str], cross: Memory, opening: Opening
+    ) -> list[_Heard]:
+        """Add Whisper's translation where good words are not English."""
+        model = self._whisper
+        foreign = [row for row, h in enumerate(heard) if h.reason is None and codes[row] != "en"]
+        if not foreign or not self.settings.translate or not model.languages:
+            return heard
+        results = decode(
+            model,
+            model.keep_rows(cross, foreign),
+            replace(opening, past=model.keep_rows(opening.past, foreign)),
+            [model.prompt(codes[row], model.tokens.translate) for row in foreign],
+            [most_tokens(heard[row].window.speech_s, self.settings.guards) for row in foreign],
+        )
+        for row, decoded in zip(foreign, results, strict=True):
+            if self._judged(heard[row].window, decoded, 0.0).reason is None:
+                heard[row] = replace(heard[row], english=model.text(decoded.tokens))
+        return heard
 
-    def _language(self, probabilities: NDArray[np.float32]) -> tuple[str, float]:
-        """(code, probability)."""
-        codes = list(self._whisper.languages)
-        if not codes or self.settings.language:
-            return self.settings.language or self.settings.default_language, 1.0
-        best = int(probabilities.argmax())
-        return codes[best], float(probabilities[best])
+    def _may_retry(self, heard: _Heard) -> bool:
+        tries = _CONTEXTS + len(self.settings.temperatures)
+        return heard.reason is not None and heard.window.attempt + 1 < tries
 
-    def _prompt(self, language: str) -> list[int]:
-        tokens = self._whisper.tokens
-        if not self._whisper.languages:
-            return [tokens.no_timestamps]
-        return [self._whisper.languages[language], tokens.transcribe, tokens.no_timestamps]
+
+def _ready(waiting: Sequence[_Window], job: _Job) -> tuple[list[_Window], list[_Window]]:
+    """(to hear now, to hear later): of a recording whose language isn't known, the longest window
+    goes first."""
+    leads: dict[int, _Window] = {}
+    for window in waiting:
+        lead = leads.get(window.recording)
+        if lead is None or window.speech_s > lead.speech_s:
+            leads[window.recording] = window
+    now: list[_Window] = []
+    later: list[_Window] = []
+    for window in waiting:
+        known = window.recording in job.languages or leads[window.recording] is window
+        (now if known else later).append(window)
+    return now, later
 
 
 def _cut(samples: NDArray[np.float32], span: Span) -> NDArray[np.float32]:
-    start = round(span.start_s * SAMPLE_RATE / HOP_SAMPLES) * HOP_SAMPLES
-    return samples[start : round(span.end_s * SAMPLE_RATE)]
+    return samples[round(span.start_s * SAMPLE_RATE) : round(span.end_s * SAMPLE_RATE)]
 
 
-def _transcripts(count: int, heard: Sequence[_Heard]) -> list[Transcript]:
-    by_recording: list[list[_Heard]] = [[] for _ in range(count)]
+def _transcripts(job: _Job, heard: Sequence[_Heard]) -> list[Transcript]:
+    by_recording: list[list[_Heard]] = [[] for _ in job.samples]
     for result in sorted(heard, key=lambda h: h.window.span.start_s):
         by_recording[result.window.recording].append(result)
-    return [_transcript(results) for results in by_recording]
+    return [
+        _transcript(results, job.languages.get(recording))
+        for recording, results in enumerate(by_recording)
+    ]
 
 
-def _transcript(results: Sequence[_Heard]) -> Transcript:
+def _transcript(results: Sequence[_Heard], language: Language | None) -> Transcript:
     utterances, dropped = [], []
     for result in results:
-        start_s, end_s = result.window.span.start_s, result.window.span.end_s
+        span = result.window.span
         if result.reason is None:
-            utterances.append(Utterance(start_s, end_s, result.text, result.mean_log_probability))
+            utterances.append(
+                Utterance(
+                    span.start_s,
+                    span.end_s,
+                    result.text,
+                    result.mean_log_probability,
+                    english=result.english,
+                )
+            )
         else:
-            dropped.append(Dropped(start_s, end_s, result.reason))
-    kept = [result for result in results if result.reason is None]
-    best = max(kept, key=lambda r: r.window.speech_s, default=None)
+            unsure = language is not None and not language.sure
+            reason = "language_uncertain" if unsure else result.reason
+            dropped.append(Dropped(span.start_s, span.end_s, reason))
+    spoken = language if utterances else None
     return Transcript(
-        best.language if best else None,
+        spoken.code if spoken else None,
         tuple(utterances),
         tuple(dropped),
-        best.language_probability if best else None,
+        spoken.probability if spoken else None,
     )

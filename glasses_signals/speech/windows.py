@@ -1,4 +1,9 @@
-"""Cuts recordings into windows for Whisper: stretches of speech, joined over short pauses."""
+"""Cuts recordings into windows for Whisper, and says how much of each window is computed.
+
+A window is a stretch of speech, joined over short pauses. Whisper expects silence after it, up to
+30 s. Computing that silence is most of the usual cost; here the first try computes almost none and
+borrows it instead from a silent window (see `models/recipes/whisper_graph.py`).
+"""
 
 from __future__ import annotations
 
@@ -7,19 +12,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from glasses_signals.records import Span
+from glasses_signals.speech.mel import FRAMES_PER_S, LONGEST_FRAMES
 
-FRAMES_PER_S = 100
+_FRAMES_PER_POSITION = 2  # the encoder's second convolution halves the frames
+_POSITIONS_PER_S = FRAMES_PER_S // _FRAMES_PER_POSITION
+_STEP_FRAMES = 10  # few different lengths keep ONNX Runtime's memory small
 
 
 @dataclass(frozen=True, slots=True)
 class WindowSettings:
-    """`pad` keeps soft consonants that voice activity cuts off."""
+    """`pad_*` keep soft consonants that voice activity cuts off. `edge_s` is computed silence after
+    the speech, `borrowed_s` borrowed silence after that, at least. `margin_s` is the computed
+    silence of the second try, which borrows none."""
 
-    pad_before_s: float = 0.25
-    pad_after_s: float = 0.25
+    pad_before_s: float = 0.2
+    pad_after_s: float = 0.2
     longest_pause_s: float = 1.6
     longest_s: float = 25.0
+    edge_s: float = 0.1
+    borrowed_s: float = 2.0
     bucket_s: float = 0.5
+    margin_s: float = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`frames` of mel features to compute; `positions` for the decoder to attend to."""
+
+    frames: int
+    positions: int
 
 
 def plan_windows(speech: Sequence[Span], duration_s: float, settings: WindowSettings) -> list[Span]:
@@ -61,8 +82,24 @@ def _cut(group: Sequence[Span], settings: WindowSettings) -> list[tuple[float, f
     return [*_cut(group[:at], settings), *_cut(group[at:], settings)]
 
 
-def frames_for(duration_s: float, margin_s: float, settings: WindowSettings) -> int:
-    """Mel frames for a window of that length and a margin: whole buckets, even, at most 30 s."""
-    bucket = round(settings.bucket_s * FRAMES_PER_S)
-    wanted = round((duration_s + margin_s) * FRAMES_PER_S)
-    return min(-(-wanted // bucket) * bucket, 30 * FRAMES_PER_S)
+def window_shape(duration_s: float, attempt: int, settings: WindowSettings) -> Shape:
+    """Shape of a window of that length: short with borrowed silence at attempt 0, a margin of
+    computed silence at 1, Whisper's full 30 s after. A function of the window alone, so that its
+    text does not depend on what else is in the batch.
+    """
+    if attempt > 1:
+        return Shape(LONGEST_FRAMES, LONGEST_FRAMES // _FRAMES_PER_POSITION)
+    computed_s = duration_s + (settings.margin_s if attempt else settings.edge_s)
+    frames = _up_to(computed_s * FRAMES_PER_S, _STEP_FRAMES, LONGEST_FRAMES)
+    borrowed = 0.0 if attempt else settings.borrowed_s * _POSITIONS_PER_S
+    positions = _up_to(
+        frames / _FRAMES_PER_POSITION + borrowed,
+        round(settings.bucket_s * _POSITIONS_PER_S),
+        LONGEST_FRAMES // _FRAMES_PER_POSITION,
+    )
+    return Shape(frames, positions)
+
+
+def _up_to(value: float, step: int, most: int) -> int:
+    """The next multiple of `step`, at most `most`."""
+    return min(-int(-value // step) * step, most)

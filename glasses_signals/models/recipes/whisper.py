@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import wave
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,6 +47,8 @@ def build(manifest: Manifest, out: Path, sources: Mapping[str, Path]) -> dict[st
     (out / "whisper.json").write_text(json.dumps(_description(model, tokenizer)))
     weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     dims = model.dims
+    filters = whisper.audio.mel_filters("cpu", dims.n_mels).numpy()
+    silence = _silence(model)
     facts: dict[str, float | str] = {}
     clips = _parity_clips(manifest)
     with torch.no_grad():
@@ -55,7 +58,13 @@ def build(manifest: Manifest, out: Path, sources: Mapping[str, Path]) -> dict[st
     for precision in precisions:
         graphs = {
             "encoder": whisper_graph.encoder(
-                weights, dims.n_audio_head, dims.n_audio_layer, dims.n_text_layer, precision
+                weights,
+                dims.n_audio_head,
+                dims.n_audio_layer,
+                dims.n_text_layer,
+                precision,
+                filters,
+                silence,
             ),
             "decoder": whisper_graph.decoder(
                 weights, dims.n_text_head, dims.n_text_layer, precision
@@ -90,7 +99,6 @@ def _description(model: whisper.Whisper, tokenizer: Tokenizer) -> dict[str, Any]
         },
         "suppress": _suppressed(tokenizer),
         "suppress_first": [*tokenizer.encoding.encode(" "), tokenizer.eot],
-        "mel_filters": whisper.audio.mel_filters("cpu", model.dims.n_mels).tolist(),
     }
 
 
@@ -119,14 +127,58 @@ def _parity_clip(path: Path) -> NDArray[np.float32]:
     """Samples [N] with a margin of silence, a whole number of encoder positions."""
     with wave.open(str(path)) as file:
         pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-    samples = np.pad(pcm.astype(np.float32) / 32768, (0, _PARITY_MARGIN_S * _SAMPLE_RATE))
+    samples = np.pad(
+        pcm.astype(np.float32) / np.float32(32768), (0, _PARITY_MARGIN_S * _SAMPLE_RATE)
+    )
     position = 2 * _FRAME_SAMPLES
     return samples[: len(samples) // position * position]
 
 
 def _mel(model: whisper.Whisper, clip: NDArray[np.float32]) -> torch.Tensor:
-    """[1, M, T]."""
-    return whisper.log_mel_spectrogram(torch.from_numpy(clip), model.dims.n_mels)[None]
+    """Whisper's features [1, M, T], at the volume that the graphs bring every window to."""
+    mel = whisper.log_mel_spectrogram(torch.from_numpy(clip), model.dims.n_mels)[None]
+    return mel - mel.max() + (whisper_graph.PEAK + 4) / 4
+
+
+def _power(clip: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The graph's input [1, T, 201], as `whisper.log_mel_spectrogram` computes it on its way."""
+    size = whisper.audio.N_FFT
+    spectrum = torch.stft(
+        torch.from_numpy(clip),
+        size,
+        whisper.audio.HOP_LENGTH,
+        window=torch.hann_window(size),
+        return_complex=True,
+    )
+    return np.ascontiguousarray((spectrum[:, :-1].abs() ** 2).numpy().T[None])
+
+
+def _silence(model: whisper.Whisper) -> dict[str, NDArray[np.float32]]:
+    """Keys and values before biases, [positions, width], of a whole window of silence: of every
+    encoder layer's attention, and of the decoder's attention to it."""
+    tables: dict[str, NDArray[np.float32]] = {}
+
+    def record(name: str) -> Any:
+        def hook(module: torch.nn.Linear, _: object, output: torch.Tensor) -> None:
+            plain = output if module.bias is None else output - module.bias
+            tables[name] = plain[0].numpy()
+
+        return hook
+
+    layers = {
+        f"{name}.{part}": getattr(module, part)
+        for name, module in model.named_modules()
+        if re.fullmatch(r"encoder\.blocks\.\d+\.attn|decoder\.blocks\.\d+\.cross_attn", name)
+        for part in ("key", "value")
+    }
+    hooks = [layer.register_forward_hook(record(name)) for name, layer in layers.items()]
+    shape = (1, model.dims.n_mels, 2 * model.dims.n_audio_ctx)
+    with torch.no_grad():
+        hidden = model.encoder(torch.full(shape, whisper_graph.SILENCE))
+        model.decoder(torch.tensor([[0]]), hidden)
+    for hook in hooks:
+        hook.remove()
+    return tables
 
 
 def _encode_torch(model: whisper.Whisper, mel: torch.Tensor) -> torch.Tensor:
@@ -147,11 +199,16 @@ def _greedy_torch(
     tokens = list(tokenizer.sot_sequence_including_notimestamps)
     first = len(tokens)
     bias = torch.from_numpy(_bias(model.dims.n_vocab, _suppressed(tokenizer)))
+    cache, hooks = model.install_kv_cache_hooks()
+    fed = tokens
     while len(tokens) < first + _MOST_TOKENS and tokens[-1] != tokenizer.eot:
-        logits = model.decoder(torch.tensor([tokens]), hidden)[0, -1] + bias
+        logits = model.decoder(torch.tensor([fed]), hidden, kv_cache=cache)[0, -1] + bias
         if len(tokens) == first:
             logits[tokenizer.eot] = -torch.inf
-        tokens.append(int(logits.argmax()))
+        fed = [int(logits.argmax())]
+        tokens += fed
+    for hook in hooks:
+        hook.remove()
     return hidden.numpy(), tokens[first:]
 
 
@@ -180,8 +237,7 @@ def _parity(
     )
     errors, same = [], 0
     for clip, (reference, tokens) in zip(clips, heard, strict=True):
-        mel = _mel(model, clip).numpy().transpose(0, 2, 1)
-        outputs = _run(encoder, {"mel": np.ascontiguousarray(mel)})
+        outputs = _run(encoder, {"power": _power(clip), "margin": np.array([0])})
         error = np.abs(outputs.pop("hidden").astype(np.float32) - reference).mean()
         errors.append(float(error / np.abs(reference).mean()))
         same += _greedy(decoder, outputs, model, tokenizer) == tokens

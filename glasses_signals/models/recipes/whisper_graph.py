@@ -24,16 +24,31 @@ Weights = Mapping[str, NDArray[np.float32]]
 _OPSETS = {"": 21, "com.microsoft": 1}
 _EPSILON = 1e-5  # torch's LayerNorm default
 _BLOCK = 128  # weights of one column that share an int8 scale
+# Log-mel features (`whisper/audio.py`): powers of ten kept below the loudest bin. Whisper leaves
+# the volume as it is; here every window is brought to one, so that silence has a known value.
+MEL_RANGE = 8.0
+PEAK = 1.0
+SILENCE = (PEAK - MEL_RANGE + 4) / 4  # what the features of silence are
+_HEAD_SIZE = 64  # in every size of Whisper
+_INT8_LARGEST = 127
 _INT8_MIDDLE = 128  # MatMulNBits stores 8-bit weights unsigned around this zero point
 
 
 @dataclass
 class Graph:
-    """A graph under construction. `precision` is `fp32`, `fp16` or `int8` (block-wise weights)."""
+    """A graph under construction.
+
+    `precision`: `fp32`, `fp16`, `int8-rows` (8-bit products, activations scaled per row: fastest
+    for many rows) or `int8-blocks` (8-bit weights scaled per block: most exact, for few rows). In
+    none of them does a row's result depend on the other rows. Weights whose name starts with one
+    of `exact` stay floats.
+    """
 
     precision: str
+    exact: tuple[str, ...] = ()
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
+    quantised: dict[str, tuple[str, str]] = field(default_factory=dict)  # by input: (bytes, scale)
 
     @property
     def float_type(self) -> int:
@@ -71,7 +86,11 @@ class Graph:
 
     def linear(self, x: str, name: str, weight: NDArray[np.float32]) -> str:
         """x [..., K] times `weight` [K, N]."""
-        if self.precision == "int8" and weight.shape[0] % _BLOCK == 0:
+        if name.startswith(self.exact) or not self.precision.startswith("int8"):
+            return self.op("MatMul", x, self.constant(name, weight))
+        if self.precision == "int8-rows":
+            return self._row_scaled(x, name, weight)
+        if weight.shape[0] % _BLOCK == 0:
             quantised, scales = _int8_blocks(weight)
             return self.fused(
                 "MatMulNBits",
@@ -85,6 +104,31 @@ class Graph:
                 accuracy_level=4,
             )
         return self.op("MatMul", x, self.constant(name, weight))
+
+    def _row_scaled(self, x: str, name: str, weight: NDArray[np.float32]) -> str:
+        """Each row of x is divided by its largest magnitude, multiplied in 8 bit, and scaled back.
+
+        ONNX Runtime's own dynamic quantisation shares one scale among all rows: 3 times the error.
+        """
+        unit = self.constant("unit", np.array(1 / _INT8_LARGEST, np.float32))
+        middle = self.constant("middle", np.array(_INT8_MIDDLE, np.uint8))
+        if x not in self.quantised:
+            tiny = self.constant("tiny", np.array(1e-6, np.float32))
+            largest = self.op("ReduceMax", self.op("Abs", x), self.integers(-1), keepdims=1)
+            largest = self.op("Max", largest, tiny)
+            scaled = self.op("Div", x, largest)
+            self.quantised[x] = self.op("QuantizeLinear", scaled, unit, middle), largest
+        quantised, largest = self.quantised[x]
+        scales = np.maximum(np.abs(weight).max(0) / _INT8_LARGEST, 1e-9).astype(np.float32)
+        product = self.fused(
+            "MatMulIntegerToFloat",
+            quantised,
+            self.constant(f"{name}.q", np.rint(weight / scales).astype(np.int8)),
+            unit,
+            self.constant(f"{name}.scales", scales),
+            middle,
+        )
+        return self.op("Mul", product, largest)
 
     def norm(self, x: str, weights: Weights, name: str) -> str:
         scale, bias = (
@@ -118,21 +162,46 @@ def _int8_blocks(weight: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArra
     Layout of ONNX Runtime's MatMulNBits: values [N, K / block, block], scales [N * K / block].
     """
     blocks = weight.T.reshape(weight.shape[1], -1, _BLOCK)
-    scales = np.maximum(np.abs(blocks).max(-1, keepdims=True) / (_INT8_MIDDLE - 1), 1e-12)
+    scales = np.maximum(np.abs(blocks).max(-1, keepdims=True) / _INT8_LARGEST, 1e-12)
     quantised = np.rint(blocks / scales) + _INT8_MIDDLE
     return quantised.astype(np.uint8), scales.astype(np.float32).ravel()
 
 
 def encoder(
-    weights: Weights, heads: int, layers: int, decoder_layers: int, precision: str
+    weights: Weights,
+    heads: int,
+    layers: int,
+    decoder_layers: int,
+    precision: str,
+    filters: NDArray[np.float32],
+    silence: Mapping[str, NDArray[np.float32]],
 ) -> onnx.ModelProto:
-    """mel [B, T, M] float32 -> `hidden` [B, C, H * D] and `cross_k{i}`, `cross_v{i}` [B, H, C, D].
+    """`power` [B, T, 201] float32, `margin` [1] int64 -> `hidden` [B, C, H * D] and `cross_k{i}`,
+    `cross_v{i}` [B, H, C + margin, D].
 
-    The cross-attention keys and values of every decoder layer are computed here, once.
+    `power` are squared magnitudes of Whisper's short-time Fourier transform. The cross-attention
+    keys and values of every decoder layer are computed here, once. `silence` holds keys and values
+    [positions, H * D], before biases, of a window that is silent throughout, named like the
+    projections that made them: `margin` positions of it follow the window, seen by every attention
+    but computed by none.
     """
-    g = Graph(precision)
-    mel = g.op("Cast", "mel", to=g.float_type)
-    positions, x = _convolutions(g, mel, weights)
+    # The first layer's attention meets the widest spread of magnitudes, the first convolution few
+    # inputs: both cost little and lose most in 8 bit.
+    exact = ("encoder.conv1", "encoder.blocks.0.attn")
+    g = Graph("int8-rows" if precision == "int8" else precision, exact)
+    start, x = _convolutions(g, _log_mel(g, filters), weights)
+    end = g.op("Add", start, "margin")
+    batch = g.op("Shape", "power", start=0, end=1)
+    tail_shape = g.op("Concat", batch, "margin", g.integers(heads * _HEAD_SIZE), axis=0)
+
+    def with_tail(projected: str, name: str) -> str:
+        table = g.constant(f"{name}.silence", silence[name].astype(np.float16)[None])
+        tail = g.op("Slice", table, start, end, g.integers(1))
+        tail = g.op("Expand", g.op("Cast", tail, to=g.float_type), tail_shape)
+        return g.op("Concat", projected, tail, axis=1)
+
+    positions = g.constant("positions", weights["encoder.positional_embedding"][None])
+    positions = g.op("Slice", positions, g.integers(0), start, g.integers(1))
     name = "encoder.blocks.0.attn_ln" if layers else "encoder.ln_post"
     zero = g.constant("zero_bias", np.zeros_like(weights["encoder.conv2.bias"]))
     normed, x = g.add_norm(x, positions, zero, weights, name)
@@ -143,8 +212,8 @@ def encoder(
         attended = g.fused(
             "MultiHeadAttention",
             queries,
-            keys,
-            values,
+            with_tail(keys, f"{block}.attn.key"),
+            with_tail(values, f"{block}.attn.value"),
             _qkv_bias(g, weights, block),
             num_heads=heads,
         )
@@ -154,24 +223,47 @@ def encoder(
     for layer in range(decoder_layers):
         for short, part in (("k", "key"), ("v", "value")):
             whole = f"decoder.blocks.{layer}.cross_attn.{part}"
-            projected = _projected(g, normed, weights, whole)
+            projected = with_tail(_projected(g, normed, weights, whole), whole)
             if part == "value":
                 projected = g.op(
                     "Add", projected, g.constant(f"{whole}.bias", weights[f"{whole}.bias"])
                 )
             split = g.op("Reshape", projected, g.integers(0, 0, heads, -1))
             g.op("Transpose", split, outputs=f"cross_{short}{layer}", perm=[0, 2, 1, 3])
-            outputs.append(_value(f"cross_{short}{layer}", g.float_type, ["B", heads, "C", "D"]))
-    mel_bins = weights["encoder.conv1.weight"].shape[1]
-    inputs = [_value("mel", TensorProto.FLOAT, ["B", "T", mel_bins])]
+            outputs.append(_value(f"cross_{short}{layer}", g.float_type, ["B", heads, "K", "D"]))
+    inputs = [
+        _value("power", TensorProto.FLOAT, ["B", "T", filters.shape[1]]),
+        _value("margin", TensorProto.INT64, [1]),
+    ]
     return g.model(inputs, outputs, "whisper_encoder")
 
 
 _QKV = ("query", "key", "value")
 
 
+def _log_mel(g: Graph, filters: NDArray[np.float32]) -> str:
+    """Whisper's log-mel features [B, T, M] at a fixed volume: the loudest bin is at PEAK."""
+    energy = g.op("MatMul", "power", _float32(g, "mel_filters", np.ascontiguousarray(filters.T)))
+    floored = g.op("Max", energy, _float32(g, "mel_floor", np.array(1e-10)))
+    decades = g.op("Mul", g.op("Log", floored), _float32(g, "decade", np.array(1 / np.log(10))))
+    loudest = g.op("ReduceMax", decades, g.integers(1, 2), keepdims=1)
+    below = g.op("Max", g.op("Sub", decades, loudest), _float32(g, "range", np.array(-MEL_RANGE)))
+    scaled = g.op(
+        "Div",
+        g.op("Add", below, _float32(g, "level", np.array(PEAK + 4))),
+        _float32(g, "four", np.array(4)),
+    )
+    return g.op("Cast", scaled, to=g.float_type)
+
+
+def _float32(g: Graph, name: str, value: Array) -> str:
+    """A constant that stays float32 in a half-precision graph."""
+    g.constants.setdefault(name, numpy_helper.from_array(value.astype(np.float32), name))
+    return name
+
+
 def _convolutions(g: Graph, mel: str, weights: Weights) -> tuple[str, str]:
-    """Both convolutions with GELU, as matrix products. Gives (position embeddings, features)."""
+    """Both convolutions with GELU, as matrix products. Gives (number of positions, features)."""
     padded = g.op("Pad", mel, g.integers(0, 1, 0, 0, 1, 0))
     shifts = [
         g.op("Slice", padded, g.integers(start), g.integers(end), g.integers(1))
@@ -196,9 +288,7 @@ def _convolutions(g: Graph, mel: str, weights: Weights) -> tuple[str, str]:
         weights,
         "encoder.conv2.bias",
     )
-    table = g.constant("positions", weights["encoder.positional_embedding"][None])
-    length = g.op("Shape", x, start=1, end=2)
-    return g.op("Slice", table, g.integers(0), length, g.integers(1)), x
+    return g.op("Shape", x, start=1, end=2), x
 
 
 def _unrolled(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -244,7 +334,7 @@ def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.M
     `token` [B] int64 and `log_probability` [B] float32 of the likeliest token with bias, and
     `present_k{i}`, `present_v{i}` [B, H, P + S, D].
     """
-    g = Graph(precision)
+    g = Graph("int8-blocks" if precision == "int8" else precision)
     shape: list[str | int] = ["B", heads, "P", "D"]
     inputs = [
         _value("tokens", TensorProto.INT64, ["B", "S"]),
