@@ -189,6 +189,12 @@ def _funnel(facts: Facts) -> Iterator[str]:
         "<p class=note>This run only. Why something was excluded is counted per run, never per "
         "account; the topics that are never used are counted together.</p>"
     )
+    contested = int(facts.run.get("contested", 0))
+    if contested:
+        note += (
+            f"<p class=note>{_count(contested)} captures count for nobody, because two accounts "
+            "uploaded the same bytes.</p>"
+        )
     yield from _section("funnel", "From uploaded to used", [f"<ol class=funnel>{steps}</ol>{note}"])
 
 
