@@ -16,6 +16,7 @@ _RULES = tuple(
         (r"^ps", "s"),
         (r"^x", "s"),
         (r"mb$", "m"),
+        (r"ng$", "n"),
         (r"gues?$", "g"),
         (r"ques?$", "k"),
         (r"(?:tch|tu(?=[aeiou]))", "C"),
@@ -50,8 +51,8 @@ _RULES = tuple(
 
 @lru_cache(maxsize=65_536)
 def consonants(word: str) -> str:
-    """The consonant skeleton of a lower-case ASCII word: "synagogue" and "synagog" are "snkg"-like
-    equal strings. A leading vowel is `a`."""
+    """The consonants that are heard in a lower-case ASCII word: "synagogue" and "synagog" are both
+    "sng". A leading vowel is `a`."""
     for pattern, sound in _RULES:
         word = pattern.sub(sound, word)
     return word

@@ -31,7 +31,7 @@ WEIGHTS = {
 }
 _WRITTEN_WEIGHT = 1.3
 
-_JOINS = [
+_JOINS = (
     "{a} and {b}",
     "{a}, {b}",
     "{a}. {b}",
@@ -43,8 +43,8 @@ _JOINS = [
     "hey {a} {b}",
     "{b} and {a}",
     "{a} by the way {b}",
-]
-_CARRIERS = [
+)
+_CARRIERS = (
     "tell me about {x}",
     "what is {x}",
     "find {x} near me",
@@ -63,7 +63,7 @@ _CARRIERS = [
     "look up {x} for my mum",
     "buy a book on {x}",
     "any tickets for {x} left",
-]
+)
 _MIXED_ORDINARY = 2000
 _MISHEARD_ORDINARY = 900
 _TERMS = 2600

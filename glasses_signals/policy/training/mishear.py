@@ -19,21 +19,21 @@ Sounds = tuple[str, ...]
 
 _VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())  # noqa: SIM905
 _ALIKE = tuple(
-    frozenset(group.split())
-    for group in [
-        "AA AO AH AE",
-        "IH IY EH EY",
-        "UH UW OW",
-        "AH IH EH ER UH",
-        "P B",
-        "T D DH",
-        "K G",
-        "S Z",
-        "F V TH",
-        "M N NG",
-        "SH ZH CH JH",
-        "L R W",
-    ]
+    frozenset(group)
+    for group in (
+        ("AA", "AO", "AH", "AE"),
+        ("IH", "IY", "EH", "EY"),
+        ("UH", "UW", "OW"),
+        ("AH", "IH", "EH", "ER", "UH"),
+        ("P", "B"),
+        ("T", "D", "DH"),
+        ("K", "G"),
+        ("S", "Z"),
+        ("F", "V", "TH"),
+        ("M", "N", "NG"),
+        ("SH", "ZH", "CH", "JH"),
+        ("L", "R", "W"),
+    )
 )
 _COMMON_FROM = 7  # times in the ordinary examples
 _RARE_UP_TO = 60  # times: words that a recogniser has seen too seldom to get right
