@@ -124,7 +124,7 @@ def _moment(context: click.Context, parameter: click.Parameter, value: str | Non
 
 
 @cli.command()
-@click.argument("uploads", type=click.Path(path_type=Path))
+@click.argument("uploads")
 @click.option(
     "--accounts",
     required=True,
@@ -166,7 +166,7 @@ def _moment(context: click.Context, parameter: click.Parameter, value: str | Non
 )
 @_json
 def extract(
-    uploads: Path,
+    uploads: str,
     accounts: Path,
     out: Path,
     source: str,
@@ -180,6 +180,7 @@ def extract(
 ) -> None:
     """Turn uploads into interest profiles: the main job.
 
+    UPLOADS is a folder, a file of a sibling product, or a URL such as s3://bucket/uploads.
     What was done before is skipped; a killed run goes on where it was.
     """
     from glasses_signals.records import Source
@@ -583,7 +584,8 @@ def report(out: Path, output: Path | None, accounts: bool, policy: Path | None) 
     Interests that fewer accounts hold than the policy's minimum audience are not told, unless
     single accounts are asked for.
     """
-    from glasses_signals.report.page import REPORT_NAME, write_report
+    from glasses_signals.report.page import write_report
+    from glasses_signals.runners.output import REPORT_NAME
 
     place = output or out / REPORT_NAME
     size = write_report(out, place, policy, accounts)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from glasses_signals.errors import BadInput
 from glasses_signals.ledger.ledger import Ledger, Outcome
 from glasses_signals.policy.accounts import account_gate
 from glasses_signals.policy.policy import Policy
 from glasses_signals.records import Account, Item, ItemState, Source
-from glasses_signals.uploads.bundles import Refusal, check_inside
+from glasses_signals.uploads.bundles import Refusal
 from glasses_signals.uploads.fields import format_time
+from glasses_signals.uploads.local import local_file_facts
 
 # Turned-away items are stored so many at a time: a transaction each would wait for the disk each.
 BATCH_ITEMS = 1000
@@ -44,6 +44,7 @@ class Admission:
     source: Source
     counts: Counter[str]
     as_of: datetime | None = None
+    file_facts: Callable[[Item], list[object]] = local_file_facts
     _excluded: list[tuple[str, Source]] = field(default_factory=list)
     _refused: list[tuple[str, Source, str, str]] = field(default_factory=list)
     _missing: list[Outcome] = field(default_factory=list)
@@ -85,7 +86,7 @@ class Admission:
             return None
         self.counts["allowed"] += 1
         try:
-            fingerprint = item_fingerprint(item)
+            fingerprint = item_fingerprint(item, self.file_facts)
         except BadInput as error:
             self._note_missing(item, known, str(error))
             return None
@@ -117,10 +118,10 @@ def _is_settled(known: tuple[ItemState, str | None, int], fingerprint: str) -> b
     return stored == fingerprint or (stored == unread(fingerprint) and attempts >= MAX_ATTEMPTS)
 
 
-def item_fingerprint(item: Item) -> str:
-    """A hash that changes with the upload record or the file's size or time; reads no media.
+def item_fingerprint(item: Item, file_facts: Callable[[Item], list[object]]) -> str:
+    """A hash that changes with the upload record or the file behind it; reads no media.
 
-    Raises BadInput when the file is not there, lies outside its bundle, or is no regular file.
+    Raises BadInput when the file is not there or can't be used.
     """
     facts: list[object] = [
         item.kind,
@@ -130,12 +131,5 @@ def item_fingerprint(item: Item) -> str:
         item.watched_share,
     ]
     if item.path is not None:
-        path = Path(item.path)
-        try:
-            check_inside(path, Path(item.root or path.parent))
-            status = path.stat()
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else None
-            raise BadInput(f"can't be looked up: {reason or error}") from None
-        facts += [status.st_size, status.st_mtime_ns]
+        facts += file_facts(item)
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

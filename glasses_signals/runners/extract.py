@@ -12,11 +12,11 @@ import sqlite3
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import glasses_signals
 from glasses_signals.errors import CannotStart, RunStopped
@@ -38,10 +38,15 @@ from glasses_signals.runners.profiles import account_profiles
 from glasses_signals.runners.shards import Shard
 from glasses_signals.speech.transcriber import SpeechSettings
 from glasses_signals.uploads.accounts import read_accounts
-from glasses_signals.uploads.bundles import Refusal, read_bundles
+from glasses_signals.uploads.bundles import Refusal
 from glasses_signals.uploads.fields import format_time
-from glasses_signals.uploads.siblings import read_sibling
+from glasses_signals.uploads.local import Fetched, LocalUploads
 from glasses_signals.vision.tagger import VisionSettings
+
+if TYPE_CHECKING:
+    from glasses_signals.uploads.remote import RemoteUploads
+
+    Uploads: TypeAlias = LocalUploads | RemoteUploads
 
 UNIT_ITEMS = 64
 UNIT_AUDIO_S = 600.0  # about 40 MB of samples
@@ -98,7 +103,7 @@ class RunReport:
 
 
 def extract(
-    uploads: Path,
+    uploads: Path | str,
     accounts: Path,
     out: Path,
     settings: ExtractSettings | None = None,
@@ -106,23 +111,31 @@ def extract(
 ) -> RunReport:
     """Process the uploads that are not done yet, and write everybody's profiles.
 
+    `uploads` is a folder, a file of a sibling product, or a URL such as `s3://bucket/uploads`.
     Raises CannotStart, BadPolicy or BadModel before anything is done, RunStopped on a full disk.
     """
     settings = settings or ExtractSettings()
     policy = load_policy(settings.policy)
     accounts_file = read_accounts(accounts)
     device = resolve_device(settings.device)
-    with hold_output(out), Ledger(out / LEDGER_NAME) as ledger:
+    place = _open_uploads(uploads, settings.source)
+    with hold_output(out), Ledger(out / LEDGER_NAME) as ledger, place:
         job = _Job(ledger, policy, settings, device, progress)
         try:
             as_of = settings.as_of or _today(ledger)
             if progress is not None:
-                job.total = sum(1 for _ in _read_uploads(uploads, settings))
+                job.total = sum(1 for _ in _read(place, settings.shard))
             admission = Admission(
-                accounts_file.accounts, policy, ledger, settings.source, job.counts, as_of
+                accounts_file.accounts,
+                policy,
+                ledger,
+                settings.source,
+                job.counts,
+                as_of,
+                place.file_facts,
             )
-            job.process(admission(_read_uploads(uploads, settings)))
-            if not uploads.exists():
+            job.process(admission(_read(place, settings.shard)), place)
+            if not place.exists():
                 raise FileNotFoundError(f"{uploads} vanished while it was read")
             documents = account_profiles(ledger, accounts_file.accounts, policy, as_of)
             counter = _Counted(documents)
@@ -153,14 +166,16 @@ def _today(ledger: Ledger) -> datetime:
     return today
 
 
-def _read_uploads(uploads: Path, settings: ExtractSettings) -> Iterator[Item | Refusal]:
-    if settings.source is Source.GLASSES:
-        found = read_bundles(uploads)
-    elif uploads.is_file():
-        found = read_sibling(uploads, settings.source)
-    else:
-        raise CannotStart(f"{uploads} is no file; --source {settings.source} reads one JSONL file")
-    return found if settings.shard is None else settings.shard.select(found)
+def _open_uploads(uploads: Path | str, source: Source) -> Uploads:
+    if "://" in str(uploads):
+        from glasses_signals.uploads.remote import RemoteUploads
+
+        return RemoteUploads(str(uploads), source)
+    return LocalUploads(Path(uploads), source)
+
+
+def _read(place: Uploads, shard: Shard | None) -> Iterator[Item | Refusal]:
+    return place.read() if shard is None else shard.select(place.read())
 
 
 class _Counted:
@@ -200,13 +215,18 @@ class _Job:
         self.started = perf_counter()
         self.started_at = datetime.now(UTC)
 
-    def process(self, admitted: Iterator[Admitted]) -> None:
-        """Decode ahead, gather units, and finish them one by one."""
-        sent: deque[Admitted] = deque()
+    def process(self, admitted: Iterator[Admitted], place: Uploads) -> None:
+        """Fetch and decode ahead, gather units, and finish them one by one."""
+        sent: deque[tuple[Admitted, Fetched | None]] = deque()
         unit: list[tuple[Admitted, DecodeResult]] = []
+        fetched = place.fetch(admitted, lambda entry: entry.item)
         with DecodePool(self.settings.decode_workers) as pool:
-            for media in pool.decode(_decode_tasks(admitted, sent)):
-                unit.append((sent.popleft(), media))
+            for media in pool.decode(_decode_tasks(fetched, sent)):
+                entry, file = sent.popleft()
+                if file is not None:
+                    media = _placed(entry.item, file, media)
+                    place.release(file)
+                unit.append((entry, media))
                 if self._is_full(unit):
                     self._finish(unit)
                     unit = []
@@ -315,15 +335,27 @@ class _Job:
         )
 
 
-def _decode_tasks(admitted: Iterable[Admitted], sent: deque[Admitted]) -> Iterator[DecodeTask]:
+def _decode_tasks(
+    fetched: Iterable[tuple[Admitted, Fetched | None]],
+    sent: deque[tuple[Admitted, Fetched | None]],
+) -> Iterator[DecodeTask]:
     """A task an item, noted in `sent`: results come in the order of their tasks."""
-    for entry in admitted:
+    for entry, file in fetched:
         item = entry.item
-        sent.append(entry)
-        if item.path is None:
+        sent.append((entry, file))
+        if file is None or file.error is not None:
             yield DecodeTask(item.item_id, "", "text")
         else:
-            yield DecodeTask(item.item_id, item.path, item.kind.value)
+            yield DecodeTask(item.item_id, str(file.path), item.kind.value)
+
+
+def _placed(item: Item, file: Fetched, media: DecodeResult) -> DecodeResult:
+    """The result with the reason of a failure, told without the place of the fetched copy."""
+    if file.error is not None:
+        return replace(media, error=file.error)
+    if media.error is not None:
+        return replace(media, error=media.error.removeprefix(f"{file.path}: "))
+    return media
 
 
 def _quarantined(admitted: Admitted, media: DecodeResult, error: str) -> Outcome:
@@ -338,7 +370,7 @@ def _quarantined(admitted: Admitted, media: DecodeResult, error: str) -> Outcome
 
 def _decode_error(item: Item, media: DecodeResult) -> str | None:
     if media.error is not None:
-        return media.error.removeprefix(f"{item.path}: ")
+        return media.error
     if item.declared_sha256 is not None and item.declared_sha256 != media.sha256:
         return (
             "the file's sha256 differs from the manifest's: it was changed or cut on the way; "

@@ -18,6 +18,7 @@ from glasses_signals.profiles.files import write_atomically
 LEDGER_NAME = "ledger.sqlite"
 PROFILES_NAME = "profiles.jsonl"
 RUN_NAME = "run.json"
+REPORT_NAME = "report.html"  # may tell of single accounts; forgetting removes it
 MIN_FREE_BYTES = 64 << 20  # for the ledger's growth over a unit, and the profiles
 
 

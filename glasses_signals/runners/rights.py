@@ -12,7 +12,7 @@ from glasses_signals.ledger.ledger import Ledger
 from glasses_signals.policy.policy import Policy, load_policy
 from glasses_signals.profiles.document import Document
 from glasses_signals.profiles.files import read_profiles, write_profiles
-from glasses_signals.runners.output import PROFILES_NAME, hold_output, open_ledger
+from glasses_signals.runners.output import PROFILES_NAME, REPORT_NAME, hold_output, open_ledger
 from glasses_signals.runners.profiles import account_profile
 from glasses_signals.uploads.fields import parse_time
 
@@ -54,6 +54,7 @@ def _erase(
             path = out / PROFILES_NAME
             if path.exists():
                 write_profiles(path, _rewritten(path, ledger, account_id, policy))
+            (out / REPORT_NAME).unlink(missing_ok=True)
         except (sqlite3.OperationalError, OSError) as error:
             raise RunStopped(
                 f"forgetting is not finished: {error}. Make room or mend {out}, "

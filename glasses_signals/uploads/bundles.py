@@ -64,14 +64,14 @@ def read_bundles(root: Path) -> Iterator[Item | Refusal]:
         where = folder.relative_to(root).as_posix()
         manifest = folder / MANIFEST_NAME
         if not manifest.is_file():
-            yield Refusal(
-                where,
-                f"no {MANIFEST_NAME} beside the media; write one with "
-                f"`glasses-signals bundle {folder.name} --account ACCOUNT`",
-            )
+            yield no_manifest(where, folder.name)
             continue
         try:
-            yield from _read_manifest(manifest, where, seen)
+            if manifest.is_symlink() or manifest.stat().st_size > MAX_MANIFEST_BYTES:
+                raise BadInput(
+                    f"the manifest is a link or larger than {MAX_MANIFEST_BYTES >> 20} MiB"
+                )
+            yield from read_manifest(manifest.read_bytes(), folder, where, seen)
         except BadInput as error:
             yield Refusal(f"{where}/{MANIFEST_NAME}", str(error))
         except OSError as error:
@@ -119,10 +119,23 @@ def _is_unicode(name: str) -> bool:
     return True
 
 
-def _read_manifest(path: Path, where: str, uploads: dict[str, str]) -> Iterator[Item | Refusal]:
-    if path.is_symlink() or path.stat().st_size > MAX_MANIFEST_BYTES:
-        raise BadInput(f"the manifest is a link or larger than {MAX_MANIFEST_BYTES >> 20} MiB")
-    manifest = parse_json_object(path.read_bytes())
+def no_manifest(where: str, name: str) -> Refusal:
+    return Refusal(
+        where,
+        f"no {MANIFEST_NAME} beside the media; write one with "
+        f"`glasses-signals bundle {name} --account ACCOUNT`",
+    )
+
+
+def read_manifest(
+    data: bytes, folder: Path, where: str, uploads: dict[str, str]
+) -> Iterator[Item | Refusal]:
+    """Items of the manifest of the bundle in `folder`, which `where` names to people.
+
+    `uploads` remembers in which bundle each upload of an account was first seen. Raises BadInput
+    when nothing of it can be used.
+    """
+    manifest = parse_json_object(data)
     if manifest.get("format") != FORMAT:
         raise BadInput(f'`format` is not "{FORMAT}"; this version reads no other')
     upload_id = name_field(manifest, "upload_id")
@@ -139,7 +152,7 @@ def _read_manifest(path: Path, where: str, uploads: dict[str, str]) -> Iterator[
         try:
             if not isinstance(entry, dict):
                 raise BadInput("expected an object in curly braces")
-            item = _parse_item(entry, path.parent, upload_id, account_id)
+            item = _parse_item(entry, folder, upload_id, account_id)
             if item.item_id in seen:
                 raise BadInput("this `path` stands twice in the manifest; list each file once")
             seen.add(item.item_id)

@@ -1,0 +1,259 @@
+"""Uploads in an object store: a real S3 server on loopback, behind a proxy that misbehaves."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import s3fs
+
+from glasses_signals.errors import BadInput, CannotStart, RunStopped
+from glasses_signals.records import Item
+from glasses_signals.uploads import remote
+from glasses_signals.uploads.bundles import Refusal, read_bundles
+from glasses_signals.uploads.local import Fetched
+from glasses_signals.uploads.remote import RemoteUploads
+
+MEDIA = {f"photo-{n}.jpg": bytes([n]) * (1000 * n + 7) for n in range(12)}
+
+
+class Proxy(ThreadingHTTPServer):
+    """Passes requests on to the S3 server, spoiling the first answers for each media file."""
+
+    daemon_threads = True
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.upstream = upstream
+        self.faults: list[str] = []  # for each file, one after another, then none
+        self.seen: Counter[str] = Counter()
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def fault(self, method: str, path: str) -> str | None:
+        if method != "GET" or not re.search(r"\.jpg", path):
+            return None
+        with self.lock:
+            self.seen[path] += 1
+            number = self.seen[path] - 1
+        if self.faults == ["always"]:
+            return "error"
+        return self.faults[number] if number < len(self.faults) else None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Proxy
+    protocol_version = "HTTP/1.0"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+        pass
+
+    def do_GET(self) -> None:
+        fault = self.server.fault(self.command, self.path)
+        if fault == "error":
+            self.send_error(500)
+            return
+        if fault == "gone":
+            self.send_error(404)
+            return
+        headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
+        request = urllib.request.Request(
+            self.server.upstream + self.path, headers=headers, method=self.command
+        )
+        request.add_header("Host", self.headers["Host"])
+        try:
+            with urllib.request.urlopen(request) as answer:
+                status, told, body = answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            status, told, body = error.code, error.headers, error.read()
+        self.send_response(status)
+        for name, value in told.items():
+            if name.lower() not in ("connection", "transfer-encoding", "date", "server"):
+                self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body[: len(body) // 2] if fault == "cut" else body)
+
+    do_HEAD = do_GET  # noqa: N815 - the base's name
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an S3 server of its own."""
+    code = (
+        "from moto.server import ThreadedMotoServer\n"
+        "import sys\n"
+        "server = ThreadedMotoServer('127.0.0.1', 0, verbose=False)\n"
+        "server.start()\n"
+        "print(server.get_host_and_port()[1], flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def proxy(store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    server = Proxy(store)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    monkeypatch.setattr(remote, "FIRST_PAUSE_S", 0.001)
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def uploads(tmp_path: Path) -> Path:
+    """A local folder of bundles, good and bad."""
+    root = tmp_path / "uploads"
+    good = root / "2026" / "good"
+    good.mkdir(parents=True)
+    entry = {"kind": "photo", "captured_at": "2026-01-05T10:00:00Z", "ai_interaction": True}
+    for name, data in MEDIA.items():
+        (good / name).write_bytes(data)
+    names = [*MEDIA, "missing.jpg", "../outside.jpg"]
+    manifest = {"format": "glasses-upload/1", "upload_id": "u", "account_id": "acct-1"}
+    manifest["items"] = [{**entry, "path": name} for name in names]  # type: ignore[assignment]
+    (good / "upload.json").write_text(json.dumps(manifest))
+    for name, text in (("broken", "{"), ("other", json.dumps(manifest))):
+        (root / name).mkdir()
+        (root / name / "upload.json").write_text(text)
+    (root / "bare").mkdir()
+    (root / "bare" / "photo.jpg").write_bytes(b"x")
+    return root
+
+
+@pytest.fixture
+def url(uploads: Path, proxy: Proxy, store: str) -> str:
+    files = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True)
+    bucket = f"b{time.monotonic_ns()}"
+    files.mkdir(bucket)
+    files.put(str(uploads), f"{bucket}/uploads", recursive=True)
+    return f"s3://{bucket}/uploads"
+
+
+def fetched(place: RemoteUploads) -> dict[str, bytes | str]:
+    """Content or error by file name of all items whose file is there."""
+    found: dict[str, bytes | str] = {}
+    for item, file in place.fetch(present(place), lambda item: item):
+        assert file is not None
+        found[Path(str(item.path)).name] = file.error or file.path.read_bytes()
+        place.release(file)
+        assert not file.path.exists()
+    return found
+
+
+def present(place: RemoteUploads) -> Iterator[Item]:
+    for item in place.read():
+        if isinstance(item, Item):
+            try:
+                place.file_facts(item)
+            except BadInput:
+                continue
+            yield item
+
+
+def test_a_store_gives_the_same_items_and_refusals_as_a_folder(uploads: Path, url: str) -> None:
+    with RemoteUploads(url) as place:
+        there = list(place.read())
+    here = list(read_bundles(uploads))
+    assert [told(u) for u in there] == [told(u) for u in here]
+    assert len([u for u in there if isinstance(u, Refusal)]) == 4
+
+
+def told(upload: Item | Refusal) -> tuple[str, str]:
+    if isinstance(upload, Refusal):
+        return upload.where, upload.reason
+    return upload.item_id, Path(str(upload.path)).name
+
+
+def test_files_come_whole_and_go_when_they_are_used(url: str) -> None:
+    with RemoteUploads(url) as place:
+        assert fetched(place) == MEDIA
+
+
+@pytest.mark.parametrize("faults", [["error"], ["cut"], ["error", "cut", "error"]])
+def test_errors_and_cut_bodies_are_tried_again(url: str, proxy: Proxy, faults: list[str]) -> None:
+    proxy.faults = faults
+    with RemoteUploads(url) as place:
+        assert fetched(place) == MEDIA
+
+
+def test_a_file_that_goes_after_it_was_listed_is_told(url: str, store: str) -> None:
+    files = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True)
+    with RemoteUploads(url) as place:
+        items = []
+        for item in present(place):
+            if str(item.path).endswith("photo-3.jpg"):
+                files.rm(str(item.path))
+            items.append(next(iter(place.fetch([item], lambda item: item))))
+    errors = {Path(str(i.path)).name: f.error for i, f in items if f is not None and f.error}
+    assert errors == {"photo-3.jpg": "the file is not there any more; upload the bundle again"}
+
+
+def test_a_store_that_is_away_stops_the_run(url: str, proxy: Proxy) -> None:
+    proxy.faults = ["always"]
+    with RemoteUploads(url) as place, pytest.raises(RunStopped, match="in a row"):
+        fetched(place)
+
+
+def test_nothing_is_fetched_that_is_not_asked_for(url: str, proxy: Proxy) -> None:
+    with RemoteUploads(url) as place:
+        for item in present(place):
+            if str(item.path).endswith("photo-5.jpg"):
+                list(place.fetch([item], lambda item: item))
+    assert {path.split("/")[-1] for path in proxy.seen} == {"photo-5.jpg"}
+
+
+def test_file_facts_change_with_the_content(url: str, store: str) -> None:
+    files = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True)
+
+    def facts() -> list[object]:
+        with RemoteUploads(url) as place:
+            return next(place.file_facts(i) for i in present(place))
+
+    before = facts()
+    assert facts() == before
+    files.pipe(f"{url}/2026/good/photo-0.jpg", b"\x01" * len(MEDIA["photo-0.jpg"]))
+    assert facts() != before
+
+
+@pytest.mark.parametrize("wrong", ["s3://no-such-bucket/x", "nonsense://x"])
+def test_a_url_that_leads_nowhere_can_not_start(proxy: Proxy, wrong: str) -> None:
+    with pytest.raises(CannotStart), RemoteUploads(wrong) as place:
+        list(place.read())
+
+
+def test_a_fetched_file_lies_in_a_folder_that_goes(url: str) -> None:
+    with RemoteUploads(url) as place:
+        found: list[Fetched] = [f for _, f in place.fetch(present(place), lambda i: i) if f]
+        assert all(file.path.exists() for file in found)
+    assert not any(file.path.parent.exists() for file in found)
