@@ -22,8 +22,6 @@ from glasses_signals.report.accounts import account_sections
 from glasses_signals.report.facts import Facts, Step, gather
 from glasses_signals.runners.output import PROFILES_NAME, open_ledger
 
-REPORT_NAME = "report.html"
-
 # Read after a number of items.
 REASONS = {
     "account_unknown": "of accounts that the accounts file lacks",
@@ -59,6 +57,7 @@ POLICY_ROWS = {
     "conversation_window_s": "Seconds around a sensitive capture that stay empty",
     "excluded_topics": "Topics never used",
     "text_threshold": "Probability that excludes a text",
+    "named_threshold": "Probability that excludes a text that names a topic outright",
     "half_life_days": "Half-life of an interest, days",
     "retention_days": "Evidence is erased after, days",
     "min_confidence": "Lowest confidence kept",

@@ -24,6 +24,7 @@ from glasses_signals.records import (
     Source,
 )
 from glasses_signals.runners.output import LEDGER_NAME, PROFILES_NAME, write_run_report
+from glasses_signals.uploads.fields import stable_id
 
 AS_OF = datetime(2026, 2, 1, tzinfo=UTC)
 SPAN_S = 47 * 86_400
@@ -84,7 +85,7 @@ def _outcome(
     kind = chance.choice(list(KINDS))
     at = as_of - timedelta(seconds=int(chance.triangular(0, SPAN_S, SPAN_S / 7)))
     source = Source.CHAT if kind is ItemKind.TEXT else Source.GLASSES
-    item = Item(f"{account_id}/{number}", account_id, source, kind, at, True)
+    item = Item(stable_id(account_id, str(number)), account_id, source, kind, at, True)
     evidence = Evidence(
         account_id=account_id,
         item_id=item.item_id,
@@ -97,7 +98,9 @@ def _outcome(
         rule="label" if kind is ItemKind.PHOTO else "text",
         labels=("espresso",) if kind is ItemKind.PHOTO else (),
     )
-    return Outcome(item, ItemState.DONE, (evidence,), "f", f"{account_id}{number}")
+    return Outcome(
+        item, ItemState.DONE, (evidence,), "f", stable_id(account_id, str(number), "bytes")
+    )
 
 
 def _run(accounts: int, states: dict[str, int], policy_sha256: str) -> dict[str, object]:

@@ -18,6 +18,8 @@ from glasses_signals.policy.policy import DEFAULT_POLICY, load_policy
 from glasses_signals.report import charts
 from glasses_signals.report.facts import gather
 from glasses_signals.report.page import POLICY_ROWS, REASONS, write_report
+from glasses_signals.runners.output import REPORT_NAME
+from glasses_signals.runners.rights import forget
 
 MAX_BYTES = 2_000_000
 CHARTS = (
@@ -164,3 +166,11 @@ def test_the_command_says_where_the_report_is(output: Path, tmp_path: Path) -> N
     run = subprocess.run([*command, str(file)], capture_output=True, text=True, check=True)
     assert str(file) in run.stdout
     assert file.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_forgetting_removes_a_report_that_may_tell_of_the_account(tmp_path: Path) -> None:
+    make_output(tmp_path, accounts=3)
+    write_report(tmp_path, tmp_path / REPORT_NAME, accounts=True)
+    forget(tmp_path, "acct-0001")
+    for file in tmp_path.iterdir():
+        assert b"acct-0001" not in file.read_bytes(), file
