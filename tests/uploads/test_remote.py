@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import s3fs
 
 from glasses_signals.errors import BadInput, CannotStart, RunStopped
 from glasses_signals.records import Item
+from glasses_signals.runners.extract import ExtractSettings, extract
 from glasses_signals.uploads import remote
 from glasses_signals.uploads.bundles import Refusal, read_bundles
 from glasses_signals.uploads.local import Fetched
@@ -122,6 +125,7 @@ def proxy(store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
     monkeypatch.setattr(remote, "FIRST_PAUSE_S", 0.001)
     yield server
@@ -257,3 +261,30 @@ def test_a_fetched_file_lies_in_a_folder_that_goes(url: str) -> None:
         found: list[Fetched] = [f for _, f in place.fetch(present(place), lambda i: i) if f]
         assert all(file.path.exists() for file in found)
     assert not any(file.path.parent.exists() for file in found)
+
+
+def test_a_run_on_a_store_gives_the_bytes_of_a_local_one(
+    samples: Path, tmp_path: Path, proxy: Proxy, store: str
+) -> None:
+    uploads, accounts = samples / "uploads", samples / "accounts.jsonl"
+    photos = tmp_path / "photos"
+    for bundle in sorted(uploads.iterdir()):
+        shutil.copytree(bundle, photos / bundle.name)
+        manifest = json.loads((bundle / "upload.json").read_text())
+        manifest["items"] = [i for i in manifest["items"] if i["kind"] == "photo"]
+        (photos / bundle.name / "upload.json").write_text(json.dumps(manifest))
+    files = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True)
+    files.mkdir("whole")
+    files.put(str(photos), "whole/uploads", recursive=True)
+    settings = ExtractSettings(as_of=datetime(2026, 2, 1, tzinfo=UTC), device="cpu")
+    proxy.faults = ["error", "cut"]
+    here = extract(photos, accounts, tmp_path / "here", settings)
+    there = extract("s3://whole/uploads", accounts, tmp_path / "there", settings)
+    assert there.counts == here.counts
+    assert len(there.quarantined) == len(here.quarantined) == 1
+    assert there.quarantined[0].place == "s3://whole/uploads/ben-1/photo-002.jpg"
+    written = (tmp_path / "there" / "profiles.jsonl").read_bytes()
+    assert written == (tmp_path / "here" / "profiles.jsonl").read_bytes()
+    assert {path.split("/")[-2].split("-")[0] for path in proxy.seen} == {"ada", "ben"}
+    again = extract("s3://whole/uploads", accounts, tmp_path / "there", settings)
+    assert again.counts["already_done"] == again.counts["allowed"]
