@@ -20,13 +20,13 @@ ORDINARY = DEFAULT_POLICY.parents[2] / "interests" / "data" / "examples"
 # How much an example counts, by where it comes from. Copies are noisy and many; terms in carriers
 # only teach what kind of thing a name is.
 WEIGHTS = {
-    "interest": 0.8,
-    "lookalike": 1.2,
-    "ordinary": 1.2,
+    "interest": 1.2,
+    "lookalike": 1.3,
+    "ordinary": 2.0,
     "mixed copy": 0.8,
     "misheard copy": 0.7,
-    "harmless mixed copy": 0.7,
-    "harmless misheard copy": 0.6,
+    "harmless mixed copy": 1.0,
+    "harmless misheard copy": 0.8,
     "term": 0.35,
 }
 _WRITTEN_WEIGHT = 1.3
