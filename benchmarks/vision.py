@@ -177,8 +177,7 @@ def _in_process(name: str, files: Sequence[str], device: str) -> list[int]:
     done = subprocess.run(
         [sys.executable, __file__, "--contestant"],
         input=request,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -11,18 +11,29 @@ from numpy.typing import NDArray
 from glasses_signals.models.sessions import Session, resolve_device
 from glasses_signals.models.store import BuiltModel, open_model
 from glasses_signals.records import Image, Label
+from glasses_signals.vision.detector import Detector
 from glasses_signals.vision.preprocess import middle_square
 
 # On a CPU larger batches gain nothing (they leave the cache); a GPU needs them to be busy.
-CPU_BATCH = 8
+CPU_BATCH = 4
 CUDA_BATCH = 64
+
+# The detector looks again only where the classifier's best class is less probable than this, and
+# only scores of at least the second value count (docs/vision.md: what each addition was worth).
+UNSURE_BELOW = 0.5
+DETECTED_AT = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class VisionSettings:
-    """Labels under `floor` are not reported, and at most `top` of them."""
+    """Labels under `floor` are not reported, and at most `top` of them.
+
+    `detector`: a model that looks again at pictures the classifier is unsure of (`yolox-nano`).
+    None by default: on single-object photos and everyday scenes it found too little to pay.
+    """
 
     model: str = "efficientnet-lite0"
+    detector: str | None = None
     device: str = "auto"
     threads: int | None = None
     batch: int | None = None
@@ -37,11 +48,18 @@ class Tagger:
         """BadModel when the model isn't built or the device can't be had."""
         self._settings = settings or VisionSettings()
         self._classifier = Classifier(self._settings)
+        self._detector: Detector | None = None
+        if self._settings.detector is not None:
+            device = self._classifier.session.device
+            self._detector = Detector(self._settings.detector, device, self._settings.threads)
 
     @property
     def models(self) -> Mapping[str, str]:
         """sha256 of each model in use, by name."""
-        return {self._classifier.model.name: self._classifier.model.sha256}
+        models = [self._classifier.model]
+        if self._detector is not None:
+            models.append(self._detector.model)
+        return {model.name: model.sha256 for model in models}
 
     @property
     def provider(self) -> str:
@@ -50,7 +68,18 @@ class Tagger:
 
     def tag(self, images: Sequence[Image]) -> list[tuple[Label, ...]]:
         """Labels of each picture, most probable first."""
-        return [self._classifier.labels(row) for row in self._classifier.probabilities(images)]
+        tagged = (self._classifier.labels(row) for row in self._classifier.probabilities(images))
+        if self._detector is None:
+            return list(tagged)
+        return [
+            self._looked_again(image, labels) for image, labels in zip(images, tagged, strict=True)
+        ]
+
+    def _looked_again(self, image: Image, labels: tuple[Label, ...]) -> tuple[Label, ...]:
+        if self._detector is None or (labels and labels[0].probability >= UNSURE_BELOW):
+            return labels
+        found = self._detector.labels(image, DETECTED_AT)
+        return tuple(sorted((*labels, *found), key=lambda label: -label.probability))
 
 
 class Classifier:
