@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -164,6 +164,14 @@ def _moment(context: click.Context, parameter: click.Parameter, value: str | Non
     metavar="K/N",
     help="Only the K-th of N parts, split by account; `merge` joins their profiles.",
 )
+@click.option(
+    "--runner",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where units are finished: in this process, or by actors on a Ray cluster.",
+)
+@click.option("--ray-address", help="Ray cluster to join [default: start one on this machine].")
 @_json
 def extract(
     uploads: str,
@@ -176,6 +184,8 @@ def extract(
     workers: int,
     unit_items: int,
     shard: str | None,
+    runner: Literal["local", "ray"],
+    ray_address: str | None,
     as_json: bool,
 ) -> None:
     """Turn uploads into interest profiles: the main job.
@@ -198,6 +208,8 @@ def extract(
         decode_workers=workers,
         unit_items=unit_items,
         shard=parse_shard(shard) if shard else None,
+        runner=runner,
+        ray_address=ray_address,
         speech=SpeechSettings(device=device),
         vision=VisionSettings(device=device),
     )

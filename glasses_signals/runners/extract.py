@@ -1,33 +1,32 @@
-"""The main job on one machine: uploads in; ledger, profiles and run report out.
+"""The main job: uploads in; ledger, profiles and run report out.
 
-Decode workers run ahead in their own processes while this one recognises and judges a unit of
-items; a unit's outcomes are stored in one transaction, so a killed run loses at most its unit.
+A runner, local or on a Ray cluster, finishes the items unit by unit; a unit's outcomes are stored
+in one transaction, so a killed run loses at most the units that it was working on.
 """
 
 from __future__ import annotations
 
-import hashlib
 import resource
 import sqlite3
 import sys
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Literal
 
 import glasses_signals
 from glasses_signals.errors import CannotStart, RunStopped
-from glasses_signals.ledger.ledger import Ledger, Outcome, Quarantined
-from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
+from glasses_signals.ledger.ledger import Ledger, Quarantined
 from glasses_signals.models.sessions import cpu_flags, resolve_device
 from glasses_signals.policy.policy import Policy, load_policy
 from glasses_signals.profiles.files import write_profiles
-from glasses_signals.records import Item, ItemState, Source
-from glasses_signals.runners.admission import Admission, Admitted, unread
-from glasses_signals.runners.operators import Decoded, Judge, Judged, Recognise
+from glasses_signals.records import Item, Source
+from glasses_signals.runners.admission import Admission, Admitted
+from glasses_signals.runners.local import Uploads, run_locally
+from glasses_signals.runners.operators import Clock
 from glasses_signals.runners.output import (
     LEDGER_NAME,
     PROFILES_NAME,
@@ -36,20 +35,15 @@ from glasses_signals.runners.output import (
 )
 from glasses_signals.runners.profiles import account_profiles
 from glasses_signals.runners.shards import Shard
+from glasses_signals.runners.units import UnitOperator, UnitResult
 from glasses_signals.speech.transcriber import SpeechSettings
 from glasses_signals.uploads.accounts import read_accounts
 from glasses_signals.uploads.bundles import Refusal
 from glasses_signals.uploads.fields import format_time
-from glasses_signals.uploads.local import Fetched, LocalUploads
+from glasses_signals.uploads.local import LocalUploads
 from glasses_signals.vision.tagger import VisionSettings
 
-if TYPE_CHECKING:
-    from glasses_signals.uploads.remote import RemoteUploads
-
-    Uploads: TypeAlias = LocalUploads | RemoteUploads
-
 UNIT_ITEMS = 64
-UNIT_AUDIO_S = 600.0  # about 40 MB of samples
 # A clock further off the last run's than this is more likely wrong than the nightly job idle.
 MAX_BACK = timedelta(days=1)
 MAX_PAUSE = timedelta(days=366)
@@ -66,6 +60,8 @@ class ExtractSettings:
     decode_workers: int = 2
     unit_items: int = UNIT_ITEMS
     shard: Shard | None = None
+    runner: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     vision: VisionSettings = field(default_factory=VisionSettings)
 
@@ -209,63 +205,42 @@ class _Job:
         self.progress = progress
         self.total = 0
         self.counts: Counter[str] = Counter()
-        self.ledger_s = 0.0
-        self.recognise = Recognise(settings.speech, settings.vision)
-        self.judge = Judge(policy)
+        self.clock = Clock()
+        self.providers: dict[str, str] = {}
         self.started = perf_counter()
         self.started_at = datetime.now(UTC)
 
     def process(self, admitted: Iterator[Admitted], place: Uploads) -> None:
-        """Fetch and decode ahead, gather units, and finish them one by one."""
-        sent: deque[tuple[Admitted, Fetched | None]] = deque()
-        unit: list[tuple[Admitted, DecodeResult]] = []
-        fetched = place.fetch(admitted, lambda entry: entry.item)
-        with DecodePool(self.settings.decode_workers) as pool:
-            for media in pool.decode(_decode_tasks(fetched, sent)):
-                entry, file = sent.popleft()
-                if file is not None:
-                    media = _placed(entry.item, file, media)
-                    place.release(file)
-                unit.append((entry, media))
-                if self._is_full(unit):
-                    self._finish(unit)
-                    unit = []
-            if unit:
-                self._finish(unit)
+        """Let the runner finish units, and store each as it comes."""
+        for result in self._units(admitted, place):
+            started = perf_counter()
+            window_s = self.policy.conversation_window_s
+            self.ledger.record(result.outcomes, window_s, result.models)
+            self.clock.add("ledger", started, **result.amounts)
+            for stage, seconds in result.seconds.items():
+                self.clock.seconds[stage] += seconds
+            self.counts.update(result.counts)
+            self.providers.update(result.providers)
+            self._tell()
 
-    def _is_full(self, unit: list[tuple[Admitted, DecodeResult]]) -> bool:
-        audio_s = sum(media.waveform.duration_s for _, media in unit if media.waveform is not None)
-        return len(unit) >= self.settings.unit_items or audio_s >= UNIT_AUDIO_S
+    def _units(self, admitted: Iterator[Admitted], place: Uploads) -> Iterator[UnitResult]:
+        settings = self.settings
+        operator = UnitOperator(settings.speech, settings.vision, self.policy)
+        if settings.runner == "local":
+            return run_locally(
+                admitted, place, operator, settings.unit_items, settings.decode_workers
+            )
+        if not isinstance(place, LocalUploads):
+            raise CannotStart("--runner ray reads a folder that all nodes share, not a URL")
+        from glasses_signals.runners.ray_runner import run_on_ray
 
-    def _finish(self, unit: list[tuple[Admitted, DecodeResult]]) -> None:
-        outcomes: list[Outcome] = []
-        good: list[tuple[Admitted, DecodeResult]] = []
-        for admitted, media in unit:
-            error = _decode_error(admitted.item, media)
-            if error is None:
-                good.append((admitted, media))
-            else:
-                self.counts["quarantined:file"] += 1
-                outcomes.append(_quarantined(admitted, media, error))
-        batch = [Decoded(admitted.item, admitted.account, media) for admitted, media in good]
-        judged = self.judge(self.recognise(batch))
-        for (admitted, media), verdict in zip(good, judged, strict=True):
-            outcomes.append(self._outcome(admitted, media, verdict))
-        started = perf_counter()
-        self.ledger.record(outcomes, self.policy.conversation_window_s, self._models())
-        self.ledger_s += perf_counter() - started
-        self._tell()
-
-    def _outcome(self, admitted: Admitted, media: DecodeResult, verdict: Judged) -> Outcome:
-        self.counts["used" if verdict.evidence else f"unused:{verdict.reason}"] += 1
-        content = (admitted.item.text or "").encode() + (media.sha256 or "").encode()
-        return Outcome(
-            admitted.item,
-            ItemState.DONE,
-            evidence=verdict.evidence,
-            fingerprint=admitted.fingerprint,
-            sha256=hashlib.sha256(content).hexdigest(),
-            hushed=verdict.sensitive,
+        return run_on_ray(
+            admitted,
+            operator,
+            settings.unit_items,
+            settings.decode_workers,
+            settings.ray_address,
+            gpus=1.0 if self.device == "cuda" else 0.0,
         )
 
     def _tell(self) -> None:
@@ -283,22 +258,17 @@ class _Job:
                 skipped=skipped,
                 finished=finished,
                 quarantined=self.counts["quarantined:file"],
-                audio_s=self.recognise.clock.amounts["audio_s"],
-                pictures=self.recognise.clock.amounts["pictures"],
+                audio_s=self.clock.amounts["audio_s"],
+                pictures=self.clock.amounts["pictures"],
                 elapsed_s=perf_counter() - self.started,
             )
         )
-
-    def _models(self) -> dict[str, Mapping[str, str]]:
-        models = {stage: used for stage, used, _ in self.recognise.loaded()}
-        return {**models, "judge": self.judge.models}
 
     def report(
         self, as_of: datetime, profiles: int, account_problems: tuple[str, ...]
     ) -> RunReport:
         elapsed_s = perf_counter() - self.started
-        clock = self.recognise.clock
-        seconds = {**clock.seconds, **self.judge.clock.seconds, "ledger": self.ledger_s}
+        clock = self.clock
         quarantined = tuple(self.ledger.quarantined())
         states = self.ledger.counts()
         document = {
@@ -313,14 +283,14 @@ class _Job:
             "contested": self.ledger.contested(),
             "profiles": profiles,
             "quarantined": [{"place": q.place, "reason": q.reason} for q in quarantined],
-            "stage_s": {stage: round(s, 3) for stage, s in sorted(seconds.items())},
+            "stage_s": {stage: round(s, 3) for stage, s in sorted(clock.seconds.items())},
             "throughput": {
                 "audio_s_per_s": _rate(clock.amounts["audio_s"], clock.seconds["speech"]),
                 "pictures_per_s": _rate(clock.amounts["pictures"], clock.seconds["vision"]),
                 "items_per_s": _rate(self.counts["allowed"], elapsed_s),
             },
             "device": self.device,
-            "providers": {stage: provider for stage, _, provider in self.recognise.loaded()},
+            "providers": self.providers,
             "cpu_flags": list(cpu_flags()),
             "models": {
                 name: f"sha256:{sha}"
@@ -333,50 +303,6 @@ class _Job:
         return RunReport(
             states, dict(self.counts), quarantined, account_problems, profiles, document
         )
-
-
-def _decode_tasks(
-    fetched: Iterable[tuple[Admitted, Fetched | None]],
-    sent: deque[tuple[Admitted, Fetched | None]],
-) -> Iterator[DecodeTask]:
-    """A task an item, noted in `sent`: results come in the order of their tasks."""
-    for entry, file in fetched:
-        item = entry.item
-        sent.append((entry, file))
-        if file is None or file.error is not None:
-            yield DecodeTask(item.item_id, "", "text")
-        else:
-            yield DecodeTask(item.item_id, str(file.path), item.kind.value)
-
-
-def _placed(item: Item, file: Fetched, media: DecodeResult) -> DecodeResult:
-    """The result with the reason of a failure, told without the place of the fetched copy."""
-    if file.error is not None:
-        return replace(media, error=file.error)
-    if media.error is not None:
-        return replace(media, error=media.error.removeprefix(f"{file.path}: "))
-    return media
-
-
-def _quarantined(admitted: Admitted, media: DecodeResult, error: str) -> Outcome:
-    seen = admitted.fingerprint
-    return Outcome(
-        admitted.item,
-        ItemState.QUARANTINED,
-        fingerprint=seen if media.sha256 is not None else unread(seen),
-        reason=error,
-    )
-
-
-def _decode_error(item: Item, media: DecodeResult) -> str | None:
-    if media.error is not None:
-        return media.error
-    if item.declared_sha256 is not None and item.declared_sha256 != media.sha256:
-        return (
-            "the file's sha256 differs from the manifest's: it was changed or cut on the way; "
-            "upload the bundle again"
-        )
-    return None
 
 
 def _rate(amount: float, seconds: float) -> float | None:

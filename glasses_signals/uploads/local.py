@@ -36,10 +36,13 @@ def local_file_facts(item: Item) -> list[object]:
 
 
 class LocalUploads:
-    """A context manager, as `RemoteUploads`, with the same methods; it has nothing to tidy."""
+    """A context manager, as `RemoteUploads`, with the same methods; it has nothing to tidy.
 
-    def __init__(self, path: Path, source: Source = Source.GLASSES) -> None:
-        self._path = path
+    Without a path it only hands out files of items that are known already.
+    """
+
+    def __init__(self, path: Path | None, source: Source = Source.GLASSES) -> None:
+        self._path = path or Path()
         self._source = source
 
     def __enter__(self) -> LocalUploads:
