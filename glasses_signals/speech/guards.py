@@ -10,15 +10,14 @@ from glasses_signals.speech.decoding import Decoded
 
 @dataclass(frozen=True, slots=True)
 class GuardSettings:
-    """Thresholds. Stricter ones apply to short windows, which can be tried again with more context;
-    the last try, in Whisper's own 30 s window, is held to openai-whisper's own."""
+    """Thresholds. Words under `sure_log_probability` a token are heard again with more context;
+    words under `least_log_probability` (openai-whisper retries those too) are not believed."""
 
-    compression_ratio: float = 2.0
-    least_log_probability: float = -0.7
-    last_compression_ratio: float = 2.4
-    last_least_log_probability: float = -1.0
+    compression_ratio: float = 2.0  # openai-whisper's 2.4 is for windows of many sentences
+    sure_log_probability: float = -0.7
+    least_log_probability: float = -1.0
     tokens_per_s: float = 7.0
-    spare_tokens: int = 8  # short commands have more tokens per second: punctuation, odd names
+    spare_tokens: int = 8  # short commands have more tokens a second: punctuation, odd names
     no_speech: float = 0.6
     no_speech_log_probability: float = -0.7
 
@@ -34,22 +33,18 @@ def compression_ratio(text: str) -> float:
     return len(data) / len(zlib.compress(data)) if data else 0.0
 
 
-def fault(
-    decoded: Decoded, text: str, no_speech: float, settings: GuardSettings, last: bool
-) -> str | None:
-    """Why this transcript can't be trusted, or None. `last`: no better try is left."""
-    ratio = settings.last_compression_ratio if last else settings.compression_ratio
-    least = settings.last_least_log_probability if last else settings.least_log_probability
+def fault(decoded: Decoded, text: str, no_speech: float, settings: GuardSettings) -> str | None:
+    """Why this transcript can't be trusted, or None."""
     if not decoded.finished:
         return "no_end"
     if not text:
         return "no_words"
-    if compression_ratio(text) > ratio:
+    if compression_ratio(text) > settings.compression_ratio:
         return "repetitive"
     if no_speech > settings.no_speech and (
         decoded.mean_log_probability < settings.no_speech_log_probability
     ):
         return "no_speech"
-    if decoded.mean_log_probability < least:
+    if decoded.mean_log_probability < settings.least_log_probability:
         return "low_probability"
     return None

@@ -44,12 +44,14 @@ class SpeechSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A window of one recording on its way: `attempt` counts the tries so far."""
+    """A window of one recording on its way: `attempt` counts the tries so far, `best` is the
+    likeliest of them that a last try could pass with."""
 
     recording: int
     span: Span
     speech_s: float
     attempt: int = 0
+    best: _Heard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +111,11 @@ class Transcriber:
             ready, waiting = _ready(waiting, job)
             for group in self._groups(ready):
                 for result in self._attempt(job, group):
-                    if self._may_retry(result):
-                        window = result.window
-                        waiting.append(replace(window, attempt=window.attempt + 1))
+                    again = self._next_try(result)
+                    if again is None:
+                        heard.append(_best(result))
                     else:
-                        heard.append(result)
+                        waiting.append(again)
         return _transcripts(job, heard)
 
     def _windows(self, samples: Sequence[NDArray[np.float32]]) -> Iterator[_Window]:
@@ -178,8 +180,7 @@ class Transcriber:
 
     def _judged(self, window: _Window, decoded: Decoded, no_speech: float) -> _Heard:
         text = self._whisper.text(decoded.tokens)
-        last = window.attempt >= _CONTEXTS - 1
-        reason = fault(decoded, text, no_speech, self.settings.guards, last)
+        reason = fault(decoded, text, no_speech, self.settings.guards)
         return _Heard(window, text, decoded.mean_log_probability, reason)
 
     def _in_english(
@@ -202,9 +203,29 @@ class Transcriber:
                 heard[row] = replace(heard[row], english=model.text(decoded.tokens))
         return heard
 
-    def _may_retry(self, heard: _Heard) -> bool:
+    def _next_try(self, heard: _Heard) -> _Window | None:
+        """The window to hear again, or None: the words are good, or no try is left."""
+        window, guards = heard.window, self.settings.guards
+        good = heard.reason is None and heard.mean_log_probability >= guards.sure_log_probability
         tries = _CONTEXTS + len(self.settings.temperatures)
-        return heard.reason is not None and heard.window.attempt + 1 < tries
+        # Words that pass, but barely, get one more try with more context: the likelier text wins.
+        enough = window.attempt + 1 >= (2 if _best(heard).reason is None else tries)
+        if good or enough:
+            return None
+        best = _best(heard)
+        return replace(
+            window, attempt=window.attempt + 1, best=best if best.reason is None else None
+        )
+
+
+def _best(heard: _Heard) -> _Heard:
+    """The likelier of this try and the best before it."""
+    before = heard.window.best
+    if before is None or (
+        heard.reason is None and heard.mean_log_probability > before.mean_log_probability
+    ):
+        return heard
+    return before
 
 
 def _ready(waiting: Sequence[_Window], job: _Job) -> tuple[list[_Window], list[_Window]]:

@@ -25,8 +25,8 @@ class WindowSettings:
     the speech, `borrowed_s` borrowed silence after that, at least. `margin_s` is the computed
     silence of the second try, which borrows none."""
 
-    pad_before_s: float = 0.2
-    pad_after_s: float = 0.2
+    pad_before_s: float = 0.4
+    pad_after_s: float = 0.4
     longest_pause_s: float = 1.6
     longest_s: float = 25.0
     edge_s: float = 0.1
