@@ -26,7 +26,8 @@ except ImportError as error:
         f"Parquet needs pyarrow ({error}); pip install 'glasses-signals[parquet]'"
     ) from None
 
-ROW_GROUP_ROWS = 50_000  # about 3 MB compressed: enough to skip over, little to hold
+ROW_GROUP_ROWS = 10_000  # some 20 MB of Python objects while they are gathered
+READ_ROWS = 2_000
 FILE_NAME = "part-0.parquet"
 
 _TIME = pa.timestamp("s", tz="UTC")
@@ -140,7 +141,7 @@ def _read_rows(file: Path) -> Iterator[Row]:
             metadata = parquet.schema_arrow.metadata or {}
             if metadata.get(b"format") != FORMAT.encode():
                 raise BadInput(f"{file} is no Parquet export of {FORMAT} profiles")
-            for batch in parquet.iter_batches():
+            for batch in parquet.iter_batches(batch_size=READ_ROWS):
                 for row in batch.to_pylist():
                     yield {"kind": kind, **row}
     except (pa.ArrowInvalid, OSError) as error:
