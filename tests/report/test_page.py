@@ -174,3 +174,16 @@ def test_forgetting_removes_a_report_that_may_tell_of_the_account(tmp_path: Path
     forget(tmp_path, "acct-0001")
     for file in tmp_path.iterdir():
         assert b"acct-0001" not in file.read_bytes(), file
+
+
+def test_without_the_chart_package_the_remedy_is_told(output: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['vl_convert'] = None\n"
+        "from glasses_signals.cli import main\n"
+        f"sys.argv[1:] = ['report', {str(output)!r}, '--output', {str(tmp_path / 'r.html')!r}]\n"
+        "main()"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 3
+    assert "glasses-signals[report]" in run.stderr
+    assert not list(tmp_path.iterdir())
