@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -89,20 +90,28 @@ def _network(manifest: Manifest, weights: Path) -> torch.nn.Module:
 
 def _torchvision_network(manifest: Manifest) -> torch.nn.Module:
     """A torchvision classifier, untrained. BadModel when the architecture's name is unknown."""
-    try:
-        from torchvision import models
-    except (
-        RuntimeError
-    ):  # a CUDA build beside a CPU torch: its operators can't load, none is needed
-        library = torch.library.Library("torchvision", "DEF")
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        from torchvision import models
+    models = import_torchvision_models()
     architecture = str(manifest.recipe.get("architecture", ""))
     if architecture not in models.list_models(module=models):
         raise BadModel(f"{manifest.path}: torchvision has no classifier {architecture!r}")
     arguments = {key: value for key, value in manifest.recipe.items() if key != "architecture"}
     return models.get_model(architecture, weights=None, **arguments)
+
+
+def import_torchvision_models() -> Any:
+    """`torchvision.models`, also where a CUDA build of torchvision lies beside a CPU torch.
+
+    There its operators can't load; no classifier needs them, so declaring the two it looks up is
+    enough to import the rest.
+    """
+    try:
+        from torchvision import models
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "DEF")
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        from torchvision import models
+    return models
 
 
 def _export(model: torch.nn.Module, size: int, path: Path) -> None:
