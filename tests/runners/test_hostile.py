@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from glasses_signals.ledger.ledger import Ledger
+from glasses_signals.records import Source
 from glasses_signals.runners.extract import ExtractSettings, RunReport, extract
 
 SETTINGS = ExtractSettings(as_of=datetime(2026, 2, 1, tzinfo=UTC), device="cpu")
@@ -108,3 +110,18 @@ def test_the_same_bytes_uploaded_twice_by_one_account_count_once(
     bundle(uploads, "b", ADA, photos[0], upload_id="u2")
     run(uploads, samples, out)
     assert len(held(out, ADA)) == 1
+
+
+def test_no_file_of_the_output_holds_words_that_were_written(tmp_path: Path, samples: Path) -> None:
+    words = {f"m{n}": f"Where can I buy hiking boots like xylobrand{n}?" for n in range(3)}
+    lines = [
+        {"account_id": ADA, "message_id": id_, "sent_at": "2026-01-10T12:00:00Z", "text": text}
+        for id_, text in words.items()
+    ]
+    chats = tmp_path / "chats.jsonl"
+    chats.write_text("\n".join(map(json.dumps, lines)))
+    settings = replace(SETTINGS, source=Source.CHAT)
+    extract(chats, samples / "accounts.jsonl", tmp_path / "out", settings)
+    assert held(tmp_path / "out", ADA)
+    for file in (tmp_path / "out").iterdir():
+        assert b"xylobrand" not in file.read_bytes(), file

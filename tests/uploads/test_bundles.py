@@ -202,3 +202,50 @@ def test_a_written_manifest_reads_back(tmp_path: Path) -> None:
 def test_a_manifest_is_not_written_for_a_folder_without_media(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds no media"):
         write_manifest(tmp_path, "acct-9")
+
+
+def test_an_upload_in_two_bundles_is_taken_from_the_first(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "a", [entry()], upload_id="u")
+    write_bundle(tmp_path / "b", [entry(path="b.jpg")], upload_id="u")
+    write_bundle(tmp_path / "c", [entry()], upload_id="u", account_id="acct-002")
+    first, second, third = read_bundles(tmp_path)
+    assert isinstance(first, Item)
+    assert isinstance(second, Refusal)
+    assert "stands in a too" in second.reason
+    assert isinstance(third, Item)
+
+
+def test_a_field_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "u1", [entry()])
+    text = (bundle / "upload.json").read_text()
+    doubled = text.replace(
+        '"ai_interaction": true', '"ai_interaction": false, "ai_interaction": true'
+    )
+    (bundle / "upload.json").write_text(doubled)
+    assert "stands twice" in refusal(tmp_path)
+
+
+def test_a_folder_name_that_is_not_utf8_is_refused_and_shown(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/u-\xff"))
+    write_bundle(folder, [entry()], upload_id="u")
+    found = only(tmp_path)
+    assert isinstance(found, Refusal)
+    assert found.where == "u-\\udcff"
+    assert "UTF-8" in found.reason
+
+
+def test_a_tree_without_end_is_refused(tmp_path: Path) -> None:
+    write_bundle(tmp_path.joinpath(*["d"] * 100), [entry()])
+    assert "folders deep" in refusal(tmp_path)
+
+
+def test_a_folder_that_can_not_be_listed_is_refused_and_the_others_read(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "b", [entry()])
+    found = read_bundles(tmp_path)
+    (tmp_path / "c").mkdir()
+    first = next(found)
+    assert isinstance(first, Item)
+    (tmp_path / "c").rmdir()  # listed with its parent, gone by now
+    (second,) = found
+    assert isinstance(second, Refusal)
+    assert "can't be listed" in second.reason

@@ -107,3 +107,9 @@ def test_an_endless_line_is_refused_and_the_next_one_read(tmp_path: Path) -> Non
     refused, item = read_sibling(file, Source.CHAT)
     assert isinstance(refused, Refusal) and "longer" in refused.reason
     assert isinstance(item, Item)
+
+
+def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
+    (found,) = read(tmp_path, Source.CHAT, {**CHAT, "text": "hiking \ud83e"})
+    assert isinstance(found, Refusal)
+    assert "not valid Unicode" in found.reason
