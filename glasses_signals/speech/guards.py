@@ -14,7 +14,7 @@ class GuardSettings:
     words under `least_log_probability` (openai-whisper retries those too) are not believed."""
 
     compression_ratio: float = 2.0  # openai-whisper's 2.4 is for windows of many sentences
-    sure_log_probability: float = -0.7
+    sure_log_probability: float = -0.5
     least_log_probability: float = -1.0
     tokens_per_s: float = 7.0
     spare_tokens: int = 8  # short commands have more tokens a second: punctuation, odd names

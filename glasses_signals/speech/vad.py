@@ -43,6 +43,8 @@ class VoiceActivity:
 
     def _probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         count = -(-len(samples) // FRAME_SAMPLES)
+        if not count:
+            return np.zeros(0, np.float32)
         padded = np.zeros(_CONTEXT_SAMPLES + count * FRAME_SAMPLES, np.float32)
         padded[_CONTEXT_SAMPLES : _CONTEXT_SAMPLES + len(samples)] = samples
         windows = np.lib.stride_tricks.sliding_window_view(
@@ -54,7 +56,7 @@ class VoiceActivity:
             feeds = {"input": windows[start : start + _BLOCK_FRAMES], "h": hidden, "c": cell}
             values, hidden, cell = self._session.run(feeds)
             probabilities.append(values)
-        return np.concatenate(probabilities) if probabilities else np.zeros(0, np.float32)
+        return np.concatenate(probabilities)
 
 
 def speech_spans(

@@ -1,0 +1,85 @@
+"""Real recordings through the real models."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from glasses_signals.records import Waveform
+from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
+
+RATE = 16_000
+
+
+def _words(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalpha() or c == " ")
+
+
+def _silence(seconds: float) -> Waveform:
+    return Waveform(np.zeros(round(seconds * RATE), np.float32))
+
+
+def test_a_clean_speech_is_heard_word_for_word(
+    transcriber: Transcriber, recordings: dict[str, Waveform]
+) -> None:
+    [transcript] = transcriber.transcribe([recordings["jfk"]])
+    assert _words(transcript.text) == (
+        "and so my fellow americans ask not what your country can do for you "
+        "ask what you can do for your country"
+    )
+    assert transcript.language == "en"
+
+
+def test_noisy_orders_keep_what_was_ordered(
+    transcriber: Transcriber, recordings: dict[str, Waveform]
+) -> None:
+    wanted = {"order-018": "americano", "order-084": "latte", "order-099": "espresso"}
+    transcripts = transcriber.transcribe([recordings[name] for name in wanted])
+    heard = [_words(transcript.text) for transcript in transcripts]
+    assert all(word in text for word, text in zip(wanted.values(), heard, strict=True)), heard
+
+
+def test_text_depends_neither_on_batch_size_nor_on_neighbours(
+    recordings: dict[str, Waveform],
+) -> None:
+    names = list(recordings)
+    shuffled = [names[i] for i in np.random.default_rng(1).permutation(len(names))]
+    texts = []
+    for rows, order in ((1, names), (3, names), (16, names), (16, shuffled)):
+        transcriber = Transcriber(SpeechSettings(device="cpu", batch_rows=rows))
+        heard = transcriber.transcribe([recordings[name] for name in order])
+        texts.append({name: t.text for name, t in zip(order, heard, strict=True)})
+    assert all(other == texts[0] for other in texts[1:])
+
+
+def test_silence_and_noise_give_no_words(transcriber: Transcriber) -> None:
+    noise = np.random.default_rng(0).standard_normal(10 * RATE).astype(np.float32) * 0.05
+    empty = Waveform(np.zeros(0, np.float32))
+    transcripts = transcriber.transcribe([_silence(5), Waveform(noise), empty])
+    assert [transcript.text for transcript in transcripts] == ["", "", ""]
+
+
+def test_long_recording_has_right_times(
+    transcriber: Transcriber, recordings: dict[str, Waveform]
+) -> None:
+    gap = np.zeros(20 * RATE, np.float32)
+    jfk = recordings["jfk"].samples
+    [transcript] = transcriber.transcribe([Waveform(np.concatenate([gap, jfk, gap, jfk]))])
+    starts = [utterance.start_s for utterance in transcript.utterances]
+    assert _words(transcript.text).count("fellow americans") == 2
+    assert 19.5 < min(starts) < 21.5
+    assert any(50.5 < start < 52.5 for start in starts)
+
+
+def test_language_can_be_named(recordings: dict[str, Waveform]) -> None:
+    transcriber = Transcriber(SpeechSettings(device="cpu", language="en"))
+    [transcript] = transcriber.transcribe([recordings["order-084"]])
+    assert (transcript.language, transcript.language_probability) == ("en", 1.0)
+
+
+def test_half_precision_graphs_hear_the_same(
+    transcriber: Transcriber, recordings: dict[str, Waveform]
+) -> None:
+    half = Transcriber(SpeechSettings(device="cpu", precision="fp16"))
+    [heard] = half.transcribe([recordings["jfk"]])
+    [reference] = transcriber.transcribe([recordings["jfk"]])
+    assert _words(heard.text) == _words(reference.text)
