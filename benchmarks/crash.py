@@ -24,15 +24,18 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from made_uploads import AS_OF, account_ids, write_accounts, write_bundles, write_chats
 
+from glasses_signals.uploads.fields import file_sha256
+
 ACCOUNTS = account_ids(4)
 FORGOTTEN = ACCOUNTS[0]
 MAX_KILLS_IN_CHAIN = 4
+BUILT_MODEL = "silero-vad"  # the quickest to build
 
 # Counts the steps of the command line, and dies at the one that is asked for (0: never).
 VICTIM = """
@@ -71,11 +74,18 @@ class Job:
     out: Path
     seconds: float = 0.0
     steps: int = 0
+    cache: Path | None = None  # of models, where not the usual one
 
     def start(self, die_at: int = 0, steps_file: str = os.devnull) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", VICTIM, str(die_at), str(self.out), steps_file]
         return subprocess.Popen(
-            [*command, *self.arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [*command, *self.arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={
+                **os.environ,
+                **({"GLASSES_SIGNALS_CACHE": str(self.cache)} if self.cache else {}),
+            },
         )
 
     def finish(self) -> str:
@@ -89,7 +99,7 @@ class Job:
             started = time.monotonic()
             self.start(steps_file=steps_file.name).communicate()
             seconds = time.monotonic() - started
-            return Job(self.arguments, self.out, seconds, int(steps_file.read() or 1))
+            return replace(self, seconds=seconds, steps=int(steps_file.read() or 1))
 
     def kill(self, chance: random.Random) -> bool:
         """Start and kill it; False when it ended before."""
@@ -214,9 +224,34 @@ def run(campaign: Campaign, kills: int) -> None:
             campaign.fail(f"{kind} of {mix}: a partial file is left", out)
 
 
+def kill_builds(campaign: Campaign, kills: int) -> None:
+    """Kill the build of a model; the next must give the files of one that was never killed."""
+    cache = campaign.folder / "cache"
+    job = Job(("models", "build", BUILT_MODEL), cache, cache=cache).measured()
+    expected = built_sums(cache)
+    wanted = campaign.kills + kills
+    while campaign.kills < wanted and len(campaign.failures) < 10:
+        shutil.rmtree(cache)
+        campaign.chain("build", job, lambda: "")
+        if built_sums(cache) != expected:
+            campaign.fail("build: other files than without kills", cache)
+
+
+def built_sums(cache: Path) -> dict[str, str]:
+    """SHA-256 by file of what the builds say they made, checked against the files."""
+    sums = {}
+    for built in cache.glob(f"{BUILT_MODEL}/*/built.json"):
+        for name, entry in json.loads(built.read_text())["files"].items():
+            sums[name] = entry["sha256"]
+            assert file_sha256(built.parent / name) == entry["sha256"]
+    assert sums
+    return sums
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--builds", type=int, default=0, help="kills of a model's build besides")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--mix", nargs="+", default=["photos"], choices=["photos", "mixed", "chats"]
@@ -226,6 +261,8 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="crash-"))
     campaign = Campaign(folder, random.Random(options.seed), options.mix)
     run(campaign, options.kills)
+    if options.builds:
+        kill_builds(campaign, options.builds)
     if not campaign.failures:
         shutil.rmtree(folder)
     result = {"kills": campaign.kills, "chains": campaign.chains, "failures": campaign.failures}
