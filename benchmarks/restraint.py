@@ -21,11 +21,11 @@ import numpy as np
 
 from glasses_signals.interests.text_mapper import TextMapper
 from glasses_signals.policy.policy import load_policy
-from glasses_signals.policy.sensitive import SensitiveGate
+from glasses_signals.policy.sensitive import SensitiveGate, clauses_of
 from glasses_signals.text.encoder import TextEncoder
 from glasses_signals.text.language import is_english
 
-CURVE = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+CURVE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 
 
 class Judged:
@@ -35,12 +35,24 @@ class Judged:
         embeddings = encoder(texts)
         probabilities, self.named = gate.probabilities(texts, embeddings)
         self.sensitive = 1 - probabilities[:, -1]
+        self.clauses = _worst_clauses(texts, encoder, gate)
         self.unreadable = np.array([not is_english(text) for text in texts])
         self.mapped = np.array([bool(found) for found in TextMapper().map(texts, embeddings)])
 
     def excluded(self, text_threshold: float, named_threshold: float) -> np.ndarray:
         threshold = np.where(self.named, min(named_threshold, text_threshold), text_threshold)
-        return self.unreadable | (self.sensitive >= threshold)
+        whole = self.sensitive >= threshold
+        return self.unreadable | whole | (self.clauses >= text_threshold)
+
+
+def _worst_clauses(texts: list[str], encoder: TextEncoder, gate: SensitiveGate) -> np.ndarray:
+    worst = np.zeros(len(texts))
+    parts = [(place, clause) for place, text in enumerate(texts) for clause in clauses_of(text)]
+    if parts:
+        clauses = [clause for _, clause in parts]
+        probabilities, _ = gate.probabilities(clauses, encoder(clauses))
+        np.maximum.at(worst, [place for place, _ in parts], 1 - probabilities[:, -1])
+    return worst
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:

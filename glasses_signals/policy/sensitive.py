@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,20 @@ from glasses_signals.policy.lexicon import Grade, Lexicon, words_of
 from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS, Policy
 
 NODES = DEFAULT_POLICY.parent / "sensitive_nodes.tsv"
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+
+_MIN_CLAUSE_WORDS = 3
+_CLAUSE_BORDER = re.compile(
+    r"[,.;:?!]+\s*|\s+(?:and|so|because|but|since|then|also|plus|while|though)\s+"
+)
+
+
+def clauses_of(text: str) -> list[str]:
+    """The parts of a text that can be judged alone; none when it has only one."""
+    parts = [part.strip() for part in _CLAUSE_BORDER.split(text)]
+    parts = [part for part in parts if len(part.split()) >= _MIN_CLAUSE_WORDS]
+    return parts if len(parts) > 1 else []
 
 
 def blocked_nodes() -> frozenset[str]:
@@ -38,13 +53,39 @@ class SensitiveGate:
         self._lexicon = Lexicon()
         self._networks = load_networks()
 
-    def check(self, texts: Sequence[str], embeddings: NDArray[np.float32]) -> list[str | None]:
+    def check(
+        self,
+        texts: Sequence[str],
+        embeddings: NDArray[np.float32],
+        encode: Encode | None = None,
+    ) -> list[str | None]:
         """The topic that each text touches, one of `policy.TOPICS`, or None.
 
-        `embeddings` are the texts' sentence embeddings, float32 [B, 384], L2-normalised. What a
-        text gets doesn't depend on the others.
+        `embeddings` are the texts' sentence embeddings, float32 [B, 384], L2-normalised. With
+        `encode`, which makes such embeddings, the clauses of the texts that passed are judged as
+        well: half a sentence about something else dilutes what the other half says. What a text
+        gets doesn't depend on the others.
         """
-        return [self._topic(*row) for row in zip(texts, embeddings, strict=True)]
+        judged = [self._judge(*row) for row in zip(texts, embeddings, strict=True)]
+        verdicts = [
+            self._topic(probabilities, self._named_threshold if named else self._text_threshold)
+            for probabilities, named in judged
+        ]
+        if encode is not None:
+            parts = [
+                (place, clause)
+                for place, topic in enumerate(verdicts)
+                if topic is None
+                for clause in clauses_of(texts[place])
+            ]
+            vectors = encode([clause for _, clause in parts]) if parts else ()
+            for (place, clause), vector in zip(parts, vectors, strict=True):
+                # A name was judged in its context above: "Judas Priest" is none out of it.
+                probabilities, _ = self._judge(clause, vector)
+                verdicts[place] = verdicts[place] or self._topic(
+                    probabilities, self._text_threshold
+                )
+        return verdicts
 
     def probabilities(
         self, texts: Sequence[str], embeddings: NDArray[np.float32]
@@ -53,9 +94,8 @@ class SensitiveGate:
         judged = [self._judge(*row) for row in zip(texts, embeddings, strict=True)]
         return np.stack([p for p, _ in judged]), np.array([named for _, named in judged])
 
-    def _topic(self, text: str, embedding: NDArray[np.float32]) -> str | None:
-        probabilities, named = self._judge(text, embedding)
-        threshold = self._named_threshold if named else self._text_threshold
+    @staticmethod
+    def _topic(probabilities: NDArray[np.float32], threshold: float) -> str | None:
         if 1 - probabilities[-1] < threshold:
             return None
         return CLASSES[int(probabilities[: len(TOPICS)].argmax())]
