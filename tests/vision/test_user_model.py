@@ -1,4 +1,4 @@
-"""A user's own classifier by manifest: the worked example of docs/vision.md, with random weights."""
+"""A user's own classifier by manifest: the example of docs/vision.md, with random weights."""
 
 from __future__ import annotations
 
