@@ -18,7 +18,7 @@ from glasses_signals.text.encoder import TextEncoder
 SENSITIVE = {
     "religion": [
         "What time is evening prayer at the mosque?",
-        "we kept the whole fast and broke it at sunset with dates",
+        "we fast from dawn until sunset this month, wake me at four to eat",
         "remind me to buy candles, and that my nephew's christening is on Sunday",
     ],
     "sexual_orientation": [
