@@ -11,11 +11,11 @@ from glasses_signals.speech.decoding import Decoded
 @dataclass(frozen=True, slots=True)
 class GuardSettings:
     """Thresholds. Words under `sure_log_probability` a token are heard again with more context;
-    words under `least_log_probability` (openai-whisper retries those too) are not believed."""
+    words under `least_log_probability` (openai-whisper's is -1) are not believed."""
 
     compression_ratio: float = 2.0  # openai-whisper's 2.4 is for windows of many sentences
     sure_log_probability: float = -0.5
-    least_log_probability: float = -1.0
+    least_log_probability: float = -1.1
     tokens_per_s: float = 7.0
     spare_tokens: int = 8  # short commands have more tokens a second: punctuation, odd names
     no_speech: float = 0.6

@@ -116,6 +116,7 @@ class Transcriber:
                         heard.append(_best(result))
                     else:
                         waiting.append(again)
+                        self._doubt_language(job, result)
         return _transcripts(job, heard)
 
     def _windows(self, samples: Sequence[NDArray[np.float32]]) -> Iterator[_Window]:
@@ -202,6 +203,15 @@ class Transcriber:
             if self._judged(heard[row].window, decoded, 0.0).reason is None:
                 heard[row] = replace(heard[row], english=model.text(decoded.tokens))
         return heard
+
+    def _doubt_language(self, job: _Job, heard: _Heard) -> None:
+        """Accented English may pass for Welsh: what fails its guards in a language that nobody
+        named is heard again in the default language."""
+        recording, settings = heard.window.recording, self.settings.languages
+        named = settings.language or job.spoken[recording]
+        foreign = job.languages[recording].code != settings.default
+        if heard.reason and heard.window.attempt == 0 and foreign and not named:
+            job.languages[recording] = Language(settings.default, 0.0, sure=False)
 
     def _next_try(self, heard: _Heard) -> _Window | None:
         """The window to hear again, or None: the words are good, or no try is left."""

@@ -25,12 +25,12 @@ class WindowSettings:
     the speech, `borrowed_s` borrowed silence after that, at least. `margin_s` is the computed
     silence of the second try, which borrows none."""
 
-    pad_before_s: float = 0.4
-    pad_after_s: float = 0.4
+    pad_before_s: float = 0.5
+    pad_after_s: float = 0.5
     longest_pause_s: float = 1.6
     longest_s: float = 25.0
     edge_s: float = 0.1
-    borrowed_s: float = 2.0
+    borrowed_s: float = 3.0
     bucket_s: float = 0.5
     margin_s: float = 6.0
 
