@@ -39,7 +39,7 @@ class TextVerdicts:
         verdicts = dict.fromkeys(unique, Verdict(excluded=LANGUAGE_UNSUPPORTED))
         if readable:
             embeddings = self._encoder(readable)
-            topics = self._gate.check(readable, embeddings)
+            topics = self._gate.check(readable, embeddings, self._encoder)
             mapped = self._mapper.map(readable, embeddings)
             for text, topic, interests in zip(readable, topics, mapped, strict=True):
                 verdicts[text] = (
