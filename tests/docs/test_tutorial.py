@@ -41,7 +41,8 @@ def test_the_tutorial_works_from_top_to_bottom(desk: Path) -> None:
         printed += done.stdout
     assert "acct-ada" in printed
     assert "Nothing is held about acct-ben" in printed
-    assert (desk / "out" / "report.html").is_file()
+    assert "wrote out/report.html" in printed
+    assert not (desk / "out" / "report.html").exists()  # forgetting took it away
 
 
 @pytest.mark.slow
