@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from glasses_signals.errors import BadInput
 from glasses_signals.models.sessions import default_threads, resolve_device
 from glasses_signals.models.store import open_model
 from glasses_signals.records import Dropped, Span, Transcript, Utterance, Waveform
@@ -86,6 +87,12 @@ class Transcriber:
         threads = settings.threads or default_threads()
         built = open_model(settings.model)
         self._whisper = WhisperModel(built, device, threads, settings.precision)
+        known = self._whisper.languages
+        if settings.language and known and settings.language not in known:
+            raise BadInput(
+                f"language {settings.language!r} is unknown to {built.name}: "
+                f"use one of {', '.join(sorted(known))}"
+            )
         self._vad = VoiceActivity(threads)
         self.provider = self._whisper.provider
         self.models = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from glasses_signals.errors import BadInput
 from glasses_signals.records import Waveform
 from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
 
@@ -74,6 +76,11 @@ def test_language_can_be_named(recordings: dict[str, Waveform]) -> None:
     transcriber = Transcriber(SpeechSettings(device="cpu", language="en"))
     [transcript] = transcriber.transcribe([recordings["order-084"]])
     assert (transcript.language, transcript.language_probability) == ("en", 1.0)
+
+
+def test_an_unknown_language_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(BadInput, match=r"'xx'.* en, "):
+        Transcriber(SpeechSettings(device="cpu", language="xx"))
 
 
 def test_half_precision_graphs_hear_the_same(
