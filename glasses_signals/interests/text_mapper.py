@@ -1,16 +1,17 @@
 """From a text to the interests that it means, with calibrated probabilities, or to nothing.
 
-A linear softmax over the Interest nodes and "nothing", on top of sentence embeddings, says how
-probable each node is; a node's probability includes its descendants'. Two more linear heads say
+A few small networks over the Interest nodes and "nothing", on top of sentence embeddings, say how
+probable each node is; a node's probability includes its descendants'. Two more such heads say
 whether the text wants to buy something, and what. `benchmarks/train_mapper.py` trains all three on
 the example sentences of `data/examples`; `docs/interests.md` has what else was tried.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
@@ -18,17 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasses_signals.errors import BadModel
+from glasses_signals.interests.meaning import is_meant
 from glasses_signals.interests.taxonomy import DATA, Taxonomy, load_taxonomy
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import InterestKind, MappedInterest
 
 Float = NDArray[np.float32]
 
+BUYS = "yes"
 NOTHING = "none"  # ids of the classes without an interest start with this
 HEADS_FILE = "text_heads.npz"
 INTEREST_ROOT = "206"
 PURCHASE_ROOT = "752"
 DIGITS = 4
+BLOCK = 64  # texts that are judged in one matrix product
 
 # Ways of saying "I want to buy this"; each is one more input of the head that judges it.
 _BUYING = (
@@ -54,9 +58,9 @@ class TextMapperSettings:
     `min_purchase` for a purchase intent. `heads` names other trained heads than the shipped ones.
     """
 
-    min_interest: float = 0.45
-    min_descent: float = 0.6
-    min_purchase: float = 0.5
+    min_interest: float = 0.62
+    min_descent: float = 0.65
+    min_purchase: float = 0.6
     heads: Path | None = None
 
 
@@ -112,19 +116,50 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """A linear softmax: `weight` [D, C] and `bias` [C] for `classes` [C]."""
+class Network:
+    """One small network: a hidden layer of GELU units beside a direct linear path.
 
-    classes: tuple[str, ...]
-    weight: Float
+    `hidden` [D, H], `hidden_bias` [H], `out` [H, C], `direct` [D, C], `bias` [C].
+    """
+
+    hidden: Float
+    hidden_bias: Float
+    out: Float
+    direct: Float
     bias: Float
 
     def __call__(self, inputs: Float) -> Float:
         """[B, D] -> probabilities [B, C]."""
-        # One product a row: a matrix product's rounding depends on how many rows it has.
-        logits = np.stack([row @ self.weight for row in inputs]) + self.bias
+        units = _gelu(inputs @ self.hidden + self.hidden_bias)
+        logits = units @ self.out + inputs @ self.direct + self.bias
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Networks that differ by their random start only; what they say is averaged."""
+
+    classes: tuple[str, ...]
+    networks: tuple[Network, ...]
+
+    def __call__(self, inputs: Float) -> Float:
+        """[B, D] -> probabilities [B, C] of `classes`."""
+        said = np.empty((len(inputs), len(self.classes)), np.float32)
+        for start in range(0, len(inputs), BLOCK):
+            # A matrix product's rounding may depend on how many rows it has: always the same.
+            block = np.zeros((BLOCK, inputs.shape[1]), np.float32)
+            rows = inputs[start : start + BLOCK]
+            block[: len(rows)] = rows
+            total = sum(network(block)[: len(rows)] for network in self.networks)
+            said[start : start + len(rows)] = total / len(self.networks)
+        return said
+
+
+def _gelu(x: Float) -> Float:
+    """Gaussian error linear unit, tanh form (Hendrycks and Gimpel, arXiv 1606.08415)."""
+    scale = np.float32(math.sqrt(2 / math.pi))
+    return np.asarray(0.5 * x * (1 + np.tanh(scale * (x + 0.044715 * x**3))), np.float32)
 
 
 class TextMapper:
@@ -160,11 +195,14 @@ class TextMapper:
         if not texts:
             return []
         interests = self._interests.mass(self._interest(embeddings))
-        buys = self._buys(np.concatenate([embeddings, buying_signs(texts)], axis=1))[:, 1]
+        buys = self._buys(np.concatenate([embeddings, buying_signs(texts)], axis=1))
+        wants = buys[:, self._buys.classes.index(BUYS)]
         purchases = self._purchases.mass(self._purchase(embeddings))
         return [
-            self._of_one(interests[row], float(buys[row]), purchases[row])
-            for row in range(len(texts))
+            self._of_one(interests[row], float(wants[row]), purchases[row])
+            if is_meant(text)
+            else ()
+            for row, text in enumerate(texts)
         ]
 
     def _of_one(
@@ -213,10 +251,15 @@ def _usable(id_: str, blocked: frozenset[str]) -> str:
 
 
 def _head(arrays: Mapping[str, NDArray[np.generic]], name: str) -> Head:
+    parts = {
+        field.name: arrays[f"{name}_{field.name}"].astype(np.float32) for field in fields(Network)
+    }
     return Head(
         tuple(str(class_) for class_ in arrays[f"{name}_classes"]),
-        arrays[f"{name}_weight"].astype(np.float32),
-        arrays[f"{name}_bias"].astype(np.float32),
+        tuple(
+            Network(**{part: values[index] for part, values in parts.items()})
+            for index in range(len(parts["bias"]))
+        ),
     )
 
 

@@ -1,0 +1,46 @@
+"""Mention is not meaning: texts that name a topic but say that the wearer doesn't care for it.
+
+Sentence embeddings hold the topic of a text far better than its sense, so two plain senses are
+read from the words: dislike, and a statement whose subject is somebody else.
+"""
+
+from __future__ import annotations
+
+import re
+
+_PEOPLE = (
+    "neighbou?rs?|uncles?|aunts?|cousins?|brothers?|sisters?|boss|colleagues?|co-?workers?|mates?"
+    "|roommates?|flatmates?|friends?|dad|mom|mum|father|mother|grand(ma|pa|mother|father)|nephews?"
+    "|nieces?|landlord|landlady|teachers?|manager|ex|dentist|wife|husband|girlfriend|boyfriend"
+    "|guys?|lady|woman|man|couple|kids? (next door|across)|people (next door|upstairs)|family"
+)
+# Next to these, what is disliked is one song or place, not music or food.
+_ONE_OF_THEM = re.compile(r"\b(this|that|the next|next|skip|reservation|my order)\b")
+_DISLIKE = re.compile(
+    r"\b(can'?t|cannot|couldn'?t) (stand|bear|care less)\b|\b(hate|loathe|detest|despise)\b"
+    r"|\b(do|does|did)(n'?t| not) (really )?(like|enjoy|care (for|about))\b"
+    r"|\bnot (really |at all )?(into|interested in|a fan of|my thing|for me)\b"
+    r"|\b(isn|aren)'?t (really )?(my thing|for me)\b|\bno interest in\b|\bbores? me\b"
+    r"|\b(sick|tired) of (hearing|seeing|watching|all)\b|\bputs? me to sleep\b"
+    r"|\bdrives? me (crazy|mad|nuts|insane|up the wall)\b|\bunbearabl[ey]\b|\b(so|too) boring\b"
+    r"|^(please )?(no more|never (play|show|suggest|recommend)|(stop|quit) (showing|suggesting"
+    r"|recommending|talking about))\b|\b(does|did|has|have)(n'?t| not)? (nothing|never done "
+    r"anything) for me\b|\bnever (liked|cared for|understood the appeal)\b|^ugh\b"
+)
+_SOMEBODY_ELSE = re.compile(
+    rf"^(my|our|your|his|her|their|the|this|that|some|a|an|one of my)\b( \w+)? ({_PEOPLE})\b"
+    rf"|^(grandma|grandpa|someone|somebody)\b|\b(my|her|his) ({_PEOPLE})('s (thing|hobby|passion))"
+    r"|^(he|she)('s| is| was| loves| likes| plays| keeps| collects| told)\b"
+)
+_OWN = re.compile(
+    r"\b(i|i'm|i'd|i'll|i've|me|we|us|help|should|can|could|how|what|which|where)\b|\?"
+)
+
+
+def is_meant(text: str) -> bool:
+    """False for a text that says dislike, or that tells only what somebody else does or likes."""
+    lowered = text.lower().replace("’", "'").strip()
+    if _DISLIKE.search(lowered):
+        return bool(_ONE_OF_THEM.search(lowered)) or "?" in lowered
+    told = _SOMEBODY_ELSE.search(lowered)
+    return told is None or bool(_OWN.search(lowered[told.end() :]))
