@@ -80,13 +80,14 @@ def figures(marks: list[Mark], whole_s: float) -> dict[str, Any]:
 
     Rates leave out the first tenth, which loads the models, and take the second for the first.
     """
-    wall = [b.wall_s - a.wall_s for a, b in itertools.pairwise(marks)]
-    cpu = [b.cpu_s - a.cpu_s for a, b in itertools.pairwise(marks)]
+    pairs = list(itertools.pairwise(marks))  # tenths end with a unit, so they differ in length
+    wall = [(b.finished - a.finished) / (b.wall_s - a.wall_s) for a, b in pairs]
+    cpu = [(b.finished - a.finished) / (b.cpu_s - a.cpu_s) for a, b in pairs]
     first = marks[0]
     truth = whole_s - first.wall_s
     return {
-        "rate_last_over_second_tenth": round(wall[0] / wall[-1], 3),
-        "rate_by_cpu": round(cpu[0] / cpu[-1], 3),
+        "rate_last_over_second_tenth": round(wall[-1] / wall[0], 3),
+        "rate_by_cpu": round(cpu[-1] / cpu[0], 3),
         "memory_last_over_first_tenth": round(marks[-1].rss_mb / first.rss_mb, 3),
         "time_to_go_over_truth": round((first.remaining_s or 0.0) / truth, 3),
         "items_per_s": round(marks[-1].finished / marks[-1].wall_s, 1),
