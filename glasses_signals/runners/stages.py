@@ -28,8 +28,8 @@ def transcribe_files(
     files: Sequence[Path], settings: SpeechSettings, decode_workers: int = 2
 ) -> Iterator[Line]:
     """One line a sound or video file, in order; `error` in place of a transcript for a bad one."""
-    transcriber = Transcriber(settings)
-    with DecodePool(decode_workers) as pool:
+    with DecodePool(decode_workers) as pool:  # workers start while the models load
+        transcriber = Transcriber(settings)
         tasks = (DecodeTask(str(i), str(file), "voice") for i, file in enumerate(files))
         for batch in _batches(pool.decode(tasks), BATCH_FILES):
             good = [result for result in batch if result.waveform is not None]
@@ -71,9 +71,9 @@ def tag_files(
     files: Sequence[Path], settings: VisionSettings, decode_workers: int = 2
 ) -> Iterator[Line]:
     """One line a photo or video, in order; a video's labels are its frames' best ones."""
-    tagger, mapper = Tagger(settings), LabelMapper()
     kinds = [MEDIA_KINDS.get(file.suffix.lower(), ItemKind.PHOTO) for file in files]
-    with DecodePool(decode_workers) as pool:
+    with DecodePool(decode_workers) as pool:  # workers start while the models load
+        tagger, mapper = Tagger(settings), LabelMapper()
         tasks = (
             DecodeTask(str(i), str(file), kind.value)
             for i, (file, kind) in enumerate(zip(files, kinds, strict=True))
