@@ -1,7 +1,8 @@
-"""Mention is not meaning: texts that name a topic but say that the wearer doesn't care for it.
+"""Mention is not meaning: texts that name a topic without the wearer caring for it.
 
-Sentence embeddings hold the topic of a text far better than its sense, so two plain senses are
-read from the words: dislike, and a statement whose subject is somebody else.
+Sentence embeddings hold the topic of a text far better than its sense, so three plain senses are
+read from the words: dislike, a statement whose subject is somebody else, and an order to the
+device itself, whose topic is by the way ("set a pasta timer").
 """
 
 from __future__ import annotations
@@ -32,14 +33,22 @@ _SOMEBODY_ELSE = re.compile(
     rf"|^(grandma|grandpa|someone|somebody)\b|\b(my|her|his) ({_PEOPLE})('s (thing|hobby|passion))"
     r"|^(he|she)('s| is| was| loves| likes| plays| keeps| collects| told)\b"
 )
+_DEVICE = re.compile(
+    r"^(please |hey |can you |could you )*(remind me\b|(connect|pair|sync) (to|with|my)\b"
+    r"|(set|start|stop|cancel) (a |an |the |my |another )?(\w+ ){0,2}(timer|alarm|reminder)\b)"
+    r"|(?<!how to )(?<!should i )\btake (a|another) (photo|picture|selfie|video)\b"
+)
 _OWN = re.compile(
     r"\b(i|i'm|i'd|i'll|i've|me|we|us|help|should|can|could|how|what|which|where)\b|\?"
 )
 
 
 def is_meant(text: str) -> bool:
-    """False for a text that says dislike, or that tells only what somebody else does or likes."""
+    """False for a text that says dislike, that tells only what somebody else does or likes, or
+    that orders the device to do something."""
     lowered = text.lower().replace("’", "'").strip()
+    if _DEVICE.search(lowered):
+        return False
     if _DISLIKE.search(lowered):
         return bool(_ONE_OF_THEM.search(lowered)) or "?" in lowered
     told = _SOMEBODY_ELSE.search(lowered)

@@ -58,7 +58,7 @@ class TextMapperSettings:
     `min_purchase` for a purchase intent. `heads` names other trained heads than the shipped ones.
     """
 
-    min_interest: float = 0.62
+    min_interest: float = 0.55
     min_descent: float = 0.65
     min_purchase: float = 0.6
     heads: Path | None = None
