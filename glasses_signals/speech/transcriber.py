@@ -13,6 +13,7 @@ from glasses_signals.models.sessions import default_threads, resolve_device
 from glasses_signals.models.store import open_model
 from glasses_signals.records import Dropped, Span, Transcript, Utterance, Waveform
 from glasses_signals.speech.decoding import Decoded, Opening, decode, open_windows
+from glasses_signals.speech.distance import DistanceSettings, far_speech
 from glasses_signals.speech.guards import GuardSettings, fault, most_tokens
 from glasses_signals.speech.languages import Language, LanguageSettings, choose_language
 from glasses_signals.speech.mel import SAMPLE_RATE, power_spectrum
@@ -38,6 +39,7 @@ class SpeechSettings:
     batch_positions: int = 6000  # encoder positions whose keys and values a batch may hold
     temperatures: tuple[float, ...] = (0.4, 0.8)
     vad: VadSettings = field(default_factory=VadSettings)
+    distance: DistanceSettings = field(default_factory=DistanceSettings)
     windows: WindowSettings = field(default_factory=WindowSettings)
     guards: GuardSettings = field(default_factory=GuardSettings)
     languages: LanguageSettings = field(default_factory=LanguageSettings)
@@ -51,6 +53,7 @@ class _Window:
     recording: int
     span: Span
     speech_s: float
+    far: bool = False  # a bystander's
     attempt: int = 0
     best: _Heard | None = None
 
@@ -129,10 +132,10 @@ class Transcriber:
     def _windows(self, samples: Sequence[NDArray[np.float32]]) -> Iterator[_Window]:
         for recording, probabilities in enumerate(self._vad(samples)):
             speech = speech_spans(probabilities, self.settings.vad)
+            far = far_speech(samples[recording], speech, self.settings.distance)
             duration_s = len(samples[recording]) / SAMPLE_RATE
-            for span in plan_windows(speech, duration_s, self.settings.windows):
-                overlaps = (min(s.end_s, span.end_s) - max(s.start_s, span.start_s) for s in speech)
-                yield _Window(recording, span, sum(o for o in overlaps if o > 0))
+            for planned in plan_windows(speech, far, duration_s, self.settings.windows):
+                yield _Window(recording, planned.span, planned.speech_s, planned.far)
 
     def _shape(self, window: _Window) -> Shape:
         duration_s = window.span.end_s - window.span.start_s
@@ -286,6 +289,7 @@ def _transcript(results: Sequence[_Heard], language: Language | None) -> Transcr
                     span.end_s,
                     result.text,
                     result.mean_log_probability,
+                    speaker="bystander" if result.window.far else "wearer",
                     english=result.english,
                 )
             )

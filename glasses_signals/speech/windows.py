@@ -36,6 +36,15 @@ class WindowSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A window to hear: `speech_s` seconds of its span are speech; `far` when a bystander's."""
+
+    span: Span
+    speech_s: float
+    far: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
     """`frames` of mel features to compute; `positions` for the decoder to attend to."""
 
@@ -43,29 +52,43 @@ class Shape:
     positions: int
 
 
-def plan_windows(speech: Sequence[Span], duration_s: float, settings: WindowSettings) -> list[Span]:
-    """Windows with padding, in order, not overlapping, none longer than `longest_s`.
+def plan_windows(
+    speech: Sequence[Span], far: Sequence[bool], duration_s: float, settings: WindowSettings
+) -> list[Planned]:
+    """Windows with padding, in order, not overlapping, none longer than `longest_s`, and none with
+    near and far speech in it. `far[i]` says of `speech[i]` whether it is a bystander's.
 
     Too long a stretch is cut at its longest pause, again and again.
     """
     groups: list[list[Span]] = []
-    for span in speech:
-        if groups and span.start_s - groups[-1][-1].end_s <= settings.longest_pause_s:
+    sides: list[bool] = []
+    for span, side in zip(speech, far, strict=True):
+        close = groups and span.start_s - groups[-1][-1].end_s <= settings.longest_pause_s
+        if close and side == sides[-1]:
             groups[-1].append(span)
         else:
             groups.append([span])
-    parts = [part for group in groups for part in _cut(group, settings)]
-    windows: list[Span] = []
-    for index, (start_s, end_s) in enumerate(parts):
+            sides.append(side)
+    parts = [
+        (*part, side)
+        for group, side in zip(groups, sides, strict=True)
+        for part in _cut(group, settings)
+    ]
+    windows: list[Planned] = []
+    for index, (start_s, end_s, side) in enumerate(parts):
         earliest = (parts[index - 1][1] + start_s) / 2 if index else 0.0
         latest = (parts[index + 1][0] + end_s) / 2 if index + 1 < len(parts) else duration_s
-        windows.append(
-            Span(
-                max(earliest, start_s - settings.pad_before_s),
-                min(latest, end_s + settings.pad_after_s),
-            )
+        span = Span(
+            max(earliest, start_s - settings.pad_before_s),
+            min(latest, end_s + settings.pad_after_s),
         )
+        windows.append(Planned(span, _overlap_s(speech, span), side))
     return windows
+
+
+def _overlap_s(speech: Sequence[Span], span: Span) -> float:
+    overlaps = (min(s.end_s, span.end_s) - max(s.start_s, span.start_s) for s in speech)
+    return sum(overlap for overlap in overlaps if overlap > 0)
 
 
 def _cut(group: Sequence[Span], settings: WindowSettings) -> list[tuple[float, float]]:

@@ -53,6 +53,21 @@ def test_text_depends_neither_on_batch_size_nor_on_neighbours(
     assert all(other == texts[0] for other in texts[1:])
 
 
+@pytest.mark.parametrize("bystander_first", [True, False])
+def test_a_far_voice_is_heard_but_told_from_the_wearer(
+    transcriber: Transcriber, recordings: dict[str, Waveform], bystander_first: bool
+) -> None:
+    near, far = recordings["order-084"].samples, recordings["jfk"].samples * 10 ** (-16 / 20)
+    parts = [far, near] if bystander_first else [near, far]
+    [transcript] = transcriber.transcribe([Waveform(np.concatenate(parts))])
+    said = {
+        who: _words(" ".join(u.text for u in transcript.utterances if u.speaker == who))
+        for who in ("wearer", "bystander")
+    }
+    assert "latte" in said["wearer"] and "country" not in said["wearer"]
+    assert "your country" in said["bystander"]
+
+
 def test_silence_and_noise_give_no_words(transcriber: Transcriber) -> None:
     noise = np.random.default_rng(0).standard_normal(10 * RATE).astype(np.float32) * 0.05
     empty = Waveform(np.zeros(0, np.float32))

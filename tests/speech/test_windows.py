@@ -25,7 +25,8 @@ def test_windows_hold_all_speech_in_order_and_fit_whisper(
     lengths: list[tuple[float, float]],
 ) -> None:
     speech, duration_s = _spans(lengths)
-    windows = plan_windows(speech, duration_s, SETTINGS)
+    planned = plan_windows(speech, [False] * len(speech), duration_s, SETTINGS)
+    windows = [window.span for window in planned]
     assert all(w.end_s - w.start_s <= SETTINGS.longest_s + 1e-6 for w in windows)
     assert all(a.end_s <= b.start_s + 1e-9 for a, b in itertools.pairwise(windows))
     for span in speech:
@@ -37,9 +38,16 @@ def test_windows_hold_all_speech_in_order_and_fit_whisper(
 
 def test_short_pauses_are_joined_and_long_ones_are_not() -> None:
     speech = [Span(1, 2), Span(2.5, 3), Span(9, 10)]
-    windows = plan_windows(speech, 12, SETTINGS)
-    pads = SETTINGS.pad_before_s, SETTINGS.pad_after_s
-    assert windows == [Span(1 - pads[0], 3 + pads[1]), Span(9 - pads[0], 10 + pads[1])]
+    windows = plan_windows(speech, [False] * 3, 12, SETTINGS)
+    before, after = SETTINGS.pad_before_s, SETTINGS.pad_after_s
+    assert [w.span for w in windows] == [Span(1 - before, 3 + after), Span(9 - before, 10 + after)]
+
+
+def test_near_and_far_speech_never_share_a_window() -> None:
+    speech = [Span(1, 2), Span(2.2, 3), Span(3.1, 4)]
+    windows = plan_windows(speech, [False, True, True], 5, SETTINGS)
+    assert [(w.far, round(w.speech_s, 2)) for w in windows] == [(False, 1.0), (True, 1.7)]
+    assert windows[0].span.end_s <= windows[1].span.start_s
 
 
 @given(st.floats(0.1, 25))
