@@ -11,7 +11,7 @@ bundle = Path(__file__).parents[2] / "samples" / "uploads" / "ada-2"
 
 # %% Speech to text, and text to interests: the sensitive gate stands before the mapper.
 heard = list(transcribe_files(sorted(bundle.glob("voice-*")), SpeechSettings()))
-spoken = list(map_texts((line["text"] for line in heard if line.get("text"))))
+spoken = list(map_texts(line["text"] for line in heard if line.get("text")))
 
 # %% Pictures to interests.
 seen = list(tag_files(sorted(bundle.glob("photo-*")), VisionSettings()))
