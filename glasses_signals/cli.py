@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -86,6 +87,8 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: errors made for people are printed without a traceback."""
+    # ONNX Runtime has the cores; numpy's own threads would only spin beside it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as leaving:

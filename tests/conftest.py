@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from glasses_signals.errors import BadModel
 from glasses_signals.models.manifest import default_names
@@ -13,6 +14,11 @@ from glasses_signals.models.store import cache_dir, open_model
 from glasses_signals.text.encoder import EncoderSettings, TextEncoder
 
 REPOSITORY = Path(__file__).parents[1]
+
+# CI tries the same examples every time; elsewhere Hypothesis goes on looking for new ones.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

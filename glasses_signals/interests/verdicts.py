@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from glasses_signals.interests.text_mapper import TextMapper
 from glasses_signals.policy.policy import Policy
@@ -12,6 +16,7 @@ from glasses_signals.records import MappedInterest
 from glasses_signals.text.encoder import EncoderSettings, TextEncoder
 from glasses_signals.text.language import is_english
 
+CHUNK_TEXTS = 256
 LANGUAGE_UNSUPPORTED = "language_unsupported"
 
 
@@ -37,12 +42,17 @@ class TextVerdicts:
         unique = list(dict.fromkeys(texts))
         readable = [text for text in unique if is_english(text)]
         verdicts = dict.fromkeys(unique, Verdict(excluded=LANGUAGE_UNSUPPORTED))
-        if readable:
-            embeddings = self._encoder(readable)
-            topics = self._gate.check(readable, embeddings, self._encoder)
-            mapped = self._mapper.map(readable, embeddings)
-            for text, topic, interests in zip(readable, topics, mapped, strict=True):
-                verdicts[text] = (
-                    Verdict(interests) if topic is None else Verdict(excluded=f"sensitive:{topic}")
-                )
+        chunks = [readable[i : i + CHUNK_TEXTS] for i in range(0, len(readable), CHUNK_TEXTS)]
+        with ThreadPoolExecutor(1) as ahead:  # encodes the next chunk while this one is judged
+            for chunk, embeddings in zip(chunks, ahead.map(self._encoder, chunks), strict=True):
+                verdicts.update(zip(chunk, self._judge(chunk, embeddings), strict=True))
         return [verdicts[text] for text in texts]
+
+    def _judge(self, texts: Sequence[str], embeddings: NDArray[np.float32]) -> Iterator[Verdict]:
+        topics = self._gate.check(texts, embeddings, self._encoder)
+        mapped = self._mapper.map(texts, embeddings)
+        for topic, interests in zip(topics, mapped, strict=True):
+            if topic is None:
+                yield Verdict(interests)
+            else:
+                yield Verdict(excluded=f"sensitive:{topic}")
