@@ -1,0 +1,78 @@
+"""The command line: parse, call, print. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from glasses_signals.cli import extract, machine, profiles, results, rights, stages, uploads
+from glasses_signals.cli.options import EXIT_REFUSED, EXIT_USAGE
+from glasses_signals.errors import BadModel, CannotStart, GlassesSignalsError, RunStopped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=machine.print_version,
+    help="Show version, device and models, and exit.",
+)
+def cli() -> None:
+    """From smart-glasses uploads to explainable, deletable interest profiles.
+
+    Exit codes: 0 all done; 1 usage or configuration; 2 finished, but inputs could not be used
+    (listed); 3 refused to start or had to stop.
+    """
+
+
+for command in (
+    uploads.bundle,
+    extract.extract,
+    stages.transcribe,
+    stages.tag,
+    stages.map_,
+    rights.explain,
+    rights.forget,
+    rights.optout,
+    profiles.validate,
+    profiles.merge,
+    results.audiences,
+    results.export,
+    results.report,
+    machine.doctor,
+    machine.bench,
+    machine.models,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point: errors made for people are printed without a traceback."""
+    # ONNX Runtime has the cores; numpy's own threads would only spin beside it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except GlassesSignalsError as error:
+        click.echo(f"glasses-signals: {error}", err=True)
+        sys.exit(_exit_code(error))
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        click.echo("glasses-signals: interrupted; run the same command again to go on", err=True)
+        sys.exit(130)
+
+
+def _exit_code(error: GlassesSignalsError) -> int:
+    return EXIT_REFUSED if isinstance(error, CannotStart | RunStopped | BadModel) else EXIT_USAGE

@@ -1,0 +1,106 @@
+"""The machine and its models: `doctor`, `bench`, `models`, `--version`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from glasses_signals import __version__
+from glasses_signals.cli.options import EXIT_REFUSED
+from glasses_signals.errors import BadModel, CannotStart
+
+
+@click.command()
+def doctor() -> None:
+    """Check machine, device, disk and models, and say what to do."""
+    from glasses_signals.runners.doctor import checks
+
+    sound = True
+    for check in checks():
+        sound = sound and check.remedy is None
+        click.echo(f"{'ok ' if check.remedy is None else 'BAD'} {check.what}: {check.found}")
+        if check.remedy is not None:
+            click.echo(f"    {check.remedy}")
+    if not sound:
+        sys.exit(EXIT_REFUSED)
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("name", type=click.Choice(["speech", "vision", "job", "quality"]))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(name: str, arguments: tuple[str, ...]) -> None:
+    """Run one of the benchmarks that come with the checkout; `bench NAME --help` says more."""
+    import subprocess
+
+    script = Path(__file__).parents[2] / "benchmarks" / f"{name}.py"
+    if not script.is_file():
+        raise CannotStart(f"{script} is not there: benchmarks come with a checkout, not the wheel")
+    sys.exit(subprocess.run([sys.executable, str(script), *arguments], check=False).returncode)
+
+
+@click.group()
+def models() -> None:
+    """Build, list and verify the models in the cache."""
+
+
+@models.command(name="build")
+@click.argument("names", nargs=-1)
+@click.option("--force", is_flag=True, help="Build again what is built already.")
+def models_build(names: tuple[str, ...], force: bool) -> None:
+    """Build models by name or manifest file [default: all that come with the package]."""
+    from glasses_signals.models.build import build
+
+    build(names, force=force, report=click.echo)
+
+
+@models.command(name="list")
+def models_list() -> None:
+    """List the models that come with the package, and whether they are built."""
+    from glasses_signals.models.manifest import load_manifest, manifest_names
+    from glasses_signals.models.store import cache_dir
+
+    for name in manifest_names():
+        click.echo(f"{name}: {load_manifest(name).licence}, {model_state(name)}")
+    click.echo(f"cache: {cache_dir()}")
+
+
+@models.command(name="verify")
+@click.argument("names", nargs=-1)
+def models_verify(names: tuple[str, ...]) -> None:
+    """Check built models' files against their checksums, and print their parity with torch."""
+    from glasses_signals.models.build import verify
+
+    results = verify(names)
+    for result in results:
+        if result.problem is not None:
+            click.echo(f"{result.name}: {result.problem}", err=True)
+            continue
+        parity = ", ".join(f"{fact} {value}" for fact, value in sorted(result.parity.items()))
+        click.echo(f"{result.name}: ok, sha256 {result.sha256}; {parity}")
+    if not all(result.ok for result in results):
+        sys.exit(EXIT_REFUSED)
+
+
+def model_state(name: str) -> str:
+    from glasses_signals.models.store import open_model
+
+    try:
+        return f"built, sha256 {open_model(name).sha256[:12]}"
+    except BadModel:
+        return "not built"
+
+
+def print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    """The version first, for programs; then what results depend on besides: models and device."""
+    if not wanted or context.resilient_parsing:
+        return
+    from glasses_signals.models.manifest import manifest_names
+    from glasses_signals.models.sessions import resolve_device
+
+    click.echo(f"glasses-signals, version {__version__}")
+    click.echo(f"device: {resolve_device('auto')}")
+    for name in manifest_names():
+        click.echo(f"model {name}: {model_state(name)}")
+    context.exit()

@@ -1,0 +1,46 @@
+"""Options, values and exit codes that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+EXIT_USAGE = 1
+EXIT_QUARANTINED = 2
+EXIT_REFUSED = 3
+
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where models run. `cuda` is an error when it can't be used.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, one line per result."
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Processes that decode media.",
+)
+policy_option = click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    help="Policy file [default: the one that comes with the package].",
+)
+
+
+def moment(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    from glasses_signals.uploads.fields import parse_time
+
+    if value is None:
+        return None
+    time = parse_time(value)
+    if time is None:
+        raise click.BadParameter("write a time with its zone, such as 2026-02-01T00:00:00Z")
+    return time

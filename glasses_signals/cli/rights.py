@@ -1,0 +1,76 @@
+"""What people may ask about themselves: `explain`, `forget`, `optout`."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from glasses_signals.cli.options import json_option, moment, policy_option
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("account")
+@click.option("--interest", help="Only this taxonomy id.")
+@json_option
+def explain(out: Path, account: str, interest: str | None, as_json: bool) -> None:
+    """Say why each interest of an account is held, and how to remove it."""
+    from glasses_signals.ledger.explain import explain as run
+    from glasses_signals.runners.output import open_ledger
+
+    with open_ledger(out) as ledger:
+        entries = run(ledger, account, interest)
+    if as_json:
+        for entry in entries:
+            click.echo(json.dumps(entry, ensure_ascii=False))
+        return
+    if not entries:
+        click.echo(f"Nothing is held about {account} in {out}.")
+    for entry in entries:
+        click.echo(f"{entry['id']} {' > '.join(entry['path'])}")
+        click.echo(f"  {entry['in_plain_words']}")
+        for capture in entry["captures"]:
+            labels = f" ({', '.join(capture['labels'])})" if capture["labels"] else ""
+            click.echo(
+                f"  - {capture['captured_at']} {capture['source']}, {capture['modality']}, "
+                f"by its {capture['rule']}{labels}: {capture['confidence']:.2f}"
+            )
+        click.echo(f"  Remove: glasses-signals forget {out} {account} --interest {entry['id']}")
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("account")
+@click.option("--interest", help="Only this taxonomy id; it never comes back.")
+@click.option("--before", callback=moment, help="Only captures before this time [default: now].")
+@policy_option
+def forget(
+    out: Path,
+    account: str,
+    interest: str | None,
+    before: datetime | None,
+    policy: Path | None,
+) -> None:
+    """Erase what is held about an account, for good.
+
+    A salted hash stays, so that a rerun over the same uploads does not bring it back.
+    """
+    from glasses_signals.runners.rights import forget as run
+
+    erased = run(out, account, interest, before, policy)
+    click.echo(f"Erased {erased} pieces of evidence; profiles are rewritten.")
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("account")
+@policy_option
+def optout(out: Path, account: str, policy: Path | None) -> None:
+    """Erase an account and keep it out of all later runs on OUT."""
+    from glasses_signals.runners.rights import opt_out as run
+
+    erased = run(out, account, policy)
+    click.echo(f"Erased {erased} pieces of evidence; the account stays out from now on.")
