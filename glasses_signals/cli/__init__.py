@@ -8,6 +8,7 @@ import sys
 import click
 
 from glasses_signals.cli import extract, machine, profiles, results, rights, stages, uploads
+from glasses_signals.cli.log import Log
 from glasses_signals.cli.options import EXIT_REFUSED, EXIT_USAGE
 from glasses_signals.errors import BadModel, CannotStart, GlassesSignalsError, RunStopped
 
@@ -54,24 +55,35 @@ def main() -> None:
     """Entry point: errors made for people are printed without a traceback."""
     # ONNX Runtime has the cores; numpy's own threads would only spin beside it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    log = Log()
     try:
-        cli.main(standalone_mode=False)
+        cli.main(standalone_mode=False, obj=log)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        if log.as_json:
+            log("error", "usage", message=error.format_message())
+        else:
+            error.show()
         sys.exit(EXIT_USAGE)
     except GlassesSignalsError as error:
-        click.echo(f"glasses-signals: {error}", err=True)
+        _tell(log, "failed", str(error))
         sys.exit(_exit_code(error))
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()
         sys.exit(0)
     except KeyboardInterrupt:
-        click.echo("glasses-signals: interrupted; run the same command again to go on", err=True)
+        _tell(log, "interrupted", "interrupted; run the same command again to go on")
         sys.exit(130)
+
+
+def _tell(log: Log, event: str, message: str) -> None:
+    if log.as_json:
+        log("error", event, message=message)
+    else:
+        click.echo(f"glasses-signals: {message}", err=True)
 
 
 def _exit_code(error: GlassesSignalsError) -> int:

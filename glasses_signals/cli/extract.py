@@ -1,16 +1,17 @@
-"""`extract`: the main job, its progress and its tables."""
+"""`extract`: the main job, or a dry run of it."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from glasses_signals.cli.log import Log, current_log
 from glasses_signals.cli.options import (
     EXIT_QUARANTINED,
     device_option,
@@ -19,9 +20,10 @@ from glasses_signals.cli.options import (
     policy_option,
     workers_option,
 )
+from glasses_signals.cli.progress import shown_progress
 
 if TYPE_CHECKING:
-    from glasses_signals.runners.extract import Progress, RunReport
+    from glasses_signals.runners.extract import ExtractSettings, RunReport
 
 
 @click.command()
@@ -73,6 +75,12 @@ if TYPE_CHECKING:
     help="Where units are finished: in this process, or by actors on a Ray cluster.",
 )
 @click.option("--ray-address", help="Ray cluster to join [default: start one on this machine].")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Only say what the account gates would let through; no media is opened, nothing written.",
+)
+@click.option("--by-account", is_flag=True, help="With --dry-run: also account by account.")
 @json_option
 def extract(
     uploads: str,
@@ -87,6 +95,8 @@ def extract(
     shard: str | None,
     runner: Literal["local", "ray"],
     ray_address: str | None,
+    dry_run: bool,
+    by_account: bool,
     as_json: bool,
 ) -> None:
     """Turn uploads into interest profiles: the main job.
@@ -96,7 +106,6 @@ def extract(
     """
     from glasses_signals.records import Source
     from glasses_signals.runners.extract import ExtractSettings
-    from glasses_signals.runners.extract import extract as run
     from glasses_signals.runners.shards import parse_shard
     from glasses_signals.speech.transcriber import SpeechSettings
     from glasses_signals.vision.tagger import VisionSettings
@@ -114,11 +123,26 @@ def extract(
         speech=SpeechSettings(device=device),
         vision=VisionSettings(device=device),
     )
-    with _progress(quiet=as_json) as show:
+    if by_account and not dry_run:
+        raise click.UsageError("--by-account goes with --dry-run")
+    if dry_run:
+        _rehearse(uploads, accounts, out, settings, by_account)
+    else:
+        _run(uploads, accounts, out, settings)
+
+
+def _run(uploads: str, accounts: Path, out: Path, settings: ExtractSettings) -> None:
+    from glasses_signals.runners.extract import extract as run
+
+    log = current_log()
+    log("info", "run_started", uploads=uploads, source=str(settings.source), out=str(out))
+    with shown_progress(log) as show:
         report = run(uploads, accounts, out, settings, show)
-    for problem in report.account_problems:
-        click.echo(f"glasses-signals: {problem}", err=True)
-    if as_json:
+    _warn(log, report.account_problems)
+    for entry in report.quarantined:
+        log("warning", "quarantined", place=entry.place, reason=entry.reason)
+    log("info", "run_finished", elapsed_s=report.document["elapsed_s"], profiles=report.profiles)
+    if log.as_json:
         click.echo(json.dumps(report.document, sort_keys=True))
     else:
         _print_report(report, out)
@@ -126,64 +150,50 @@ def extract(
         sys.exit(EXIT_QUARANTINED)
 
 
-class _progress:  # noqa: N801 - reads as a statement
-    """A progress bar on a terminal; nothing elsewhere."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._shown = not quiet and sys.stderr.isatty()
-
-    def __enter__(self) -> Callable[[Progress], None] | None:
-        if not self._shown:
-            return None
-        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bar
-
-        from glasses_signals.report.tables import console
-
-        self._bar = Bar(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(pulse_style="cyan"),
-            TimeElapsedColumn(),
-            console=console(stderr=True),
-            transient=True,
-        )
-        task = self._bar.add_task("starting", total=None)
-        self._bar.start()
-
-        def show(progress: Progress) -> None:
-            rate = progress.finished / max(progress.elapsed_s, 1e-9)
-            remaining = progress.remaining_s
-            to_go = "" if remaining is None else f", {timedelta(seconds=round(remaining))} to go"
-            self._bar.update(
-                task,
-                total=progress.total,
-                completed=progress.handled,
-                description=f"{progress.finished:,} items, {rate:,.1f}/s, "
-                f"{progress.audio_s:,.0f} s of speech, {progress.pictures:,.0f} pictures, "
-                f"{progress.quarantined} quarantined{to_go}",
-            )
-
-        return show
-
-    def __exit__(self, *exception: object) -> None:
-        if self._shown:
-            self._bar.stop()
+def _warn(log: Log, account_problems: Iterable[str]) -> None:
+    for problem in account_problems:
+        if log.as_json:
+            log("warning", "account_unusable", message=problem)
+        else:
+            click.echo(f"glasses-signals: {problem}", err=True)
 
 
 def _print_report(report: RunReport, out: Path) -> None:
     from glasses_signals.profiles.files import read_profiles
-    from glasses_signals.report.tables import MAX_ACCOUNTS, console, profiles_table, rows_table
+    from glasses_signals.report import tables
     from glasses_signals.runners.output import PROFILES_NAME
 
-    screen = console()
+    screen = tables.console()
     if report.profiles:
-        screen.print(profiles_table(p for _, p in read_profiles(out / PROFILES_NAME)))
-    if report.profiles > MAX_ACCOUNTS:
-        screen.print(f"... and {report.profiles - MAX_ACCOUNTS} more accounts")
-    counts = ((reason, str(n)) for reason, n in sorted(report.counts.items()))
-    screen.print(rows_table("This run", ["what became of it", "items"], counts))
+        screen.print(tables.profiles_table(p for _, p in read_profiles(out / PROFILES_NAME)))
+    if report.profiles > tables.MAX_ACCOUNTS:
+        screen.print(f"... and {report.profiles - tables.MAX_ACCOUNTS:,} more accounts")
+    screen.print(tables.funnel_table(report.counts))
+    if report.document["stage_s"]:
+        screen.print(tables.stages_table(report.document))
     if report.quarantined:
         rows = ((q.place, q.reason) for q in report.quarantined)
-        screen.print(rows_table("Quarantined", ["file", "reason"], rows))
-    screen.print(f"{report.profiles} profiles in {out / PROFILES_NAME}")
+        screen.print(tables.rows_table("Quarantined", ["file", "reason"], rows))
+    for line in tables.closing_lines(report.profiles, out, report.document["elapsed_s"]):
+        screen.print(line, soft_wrap=True)
+
+
+def _rehearse(
+    uploads: str, accounts: Path, out: Path, settings: ExtractSettings, by_account: bool
+) -> None:
+    from glasses_signals.report import tables
+    from glasses_signals.runners.rehearsal import rehearse
+
+    log = current_log()
+    found = rehearse(uploads, accounts, out, settings)
+    _warn(log, found.account_problems)
+    if log.as_json:
+        shown = {"counts": found.counts, "would_open": found.would_open}
+        extra = {"by_account": found.by_account} if by_account else {}
+        click.echo(json.dumps({"format": "glasses-rehearsal/1", **shown, **extra}, sort_keys=True))
+        return
+    screen = tables.console()
+    screen.print(tables.gates_table(found.counts, found.would_open))
+    if by_account:
+        screen.print(tables.accounts_table(found.by_account))
+    screen.print("Nothing was opened and nothing written.")

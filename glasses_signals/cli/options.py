@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from glasses_signals.cli.log import note_json
+
 EXIT_USAGE = 1
 EXIT_QUARANTINED = 2
 EXIT_REFUSED = 3
@@ -19,7 +21,12 @@ device_option = click.option(
     help="Where models run. `cuda` is an error when it can't be used.",
 )
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON, one line per result."
+    "--json",
+    "as_json",
+    is_flag=True,
+    is_eager=True,
+    callback=note_json,
+    help="Print JSON, one line per result, and what happens as JSON lines on standard error.",
 )
 workers_option = click.option(
     "--workers",

@@ -6,10 +6,12 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import click
 
+from glasses_signals.cli.log import current_log
 from glasses_signals.cli.options import (
     EXIT_QUARANTINED,
     device_option,
@@ -119,14 +121,20 @@ def _verdict(line: dict[str, Any]) -> str:
 def _print_lines(
     lines: Iterable[dict[str, Any]], as_json: bool, plain: Callable[[Any], str]
 ) -> None:
-    failed = False
+    log = current_log()
+    started, printed, failed = monotonic(), 0, 0
     for line in lines:
-        failed = failed or "error" in line
+        printed += 1
         if as_json:
             click.echo(json.dumps(line, ensure_ascii=False))
         elif "error" in line:
             click.echo(f"{line['file']}: error: {line['error']}")
         else:
             click.echo(plain(line))
+        if "error" in line:
+            failed += 1
+            log("warning", "input_failed", file=line["file"], reason=line["error"])
+    elapsed_s = round(monotonic() - started, 3)
+    log("info", "finished", inputs=printed, failed=failed, elapsed_s=elapsed_s)
     if failed:
         sys.exit(EXIT_QUARANTINED)

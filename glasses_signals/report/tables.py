@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from glasses_signals.report.facts import funnel
+from glasses_signals.report.page import REASONS
+from glasses_signals.runners.output import PROFILES_NAME
 
 MAX_ACCOUNTS = 20  # shown at the end of a run; the rest is in profiles.jsonl
 PLAIN_WIDTH = 110
@@ -57,3 +62,83 @@ def rows_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
     for row in rows:
         table.add_row(*map(escape, row))
     return table
+
+
+def funnel_table(counts: Mapping[str, int]) -> Table:
+    """How many items came how far, and in plain words why others did not."""
+    rows = ((step.name, f"{step.items:,}", _losses(step.lost)) for step in funnel(counts))
+    return _numbers_table("This run", ["step", "items", "left out before it"], rows)
+
+
+def stages_table(run: Mapping[str, Any]) -> Table:
+    """Where the time of a run went, from its run report."""
+    elapsed_s = max(float(run["elapsed_s"]), 1e-9)
+    rates = run["throughput"]
+    notes = {
+        "speech": _rate(rates["audio_s_per_s"], "s of sound a second"),
+        "vision": _rate(rates["pictures_per_s"], "pictures a second"),
+    }
+    by_time = sorted(run["stage_s"].items(), key=lambda stage: -stage[1])
+    rows = (
+        (stage, f"{seconds:,.1f} s ({seconds / elapsed_s:.0%})", notes.get(stage, ""))
+        for stage, seconds in by_time
+    )
+    return _numbers_table("Time", ["stage", "spent", "rate"], rows)
+
+
+def gates_table(counts: Mapping[str, int], would_open: Mapping[str, int]) -> Table:
+    """What a run would do with what was uploaded."""
+    left_out = sorted(
+        ((n, _plain(key)) for key, n in counts.items() if ":" in key), key=lambda row: -row[0]
+    )
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in sorted(would_open.items()))
+    rows = [("uploaded", f"{counts.get('uploaded', 0):,}", "")]
+    rows += [("left out", f"{n:,}", words) for n, words in left_out]
+    rows += [("done before", f"{counts.get('already_done', 0):,}", "")]
+    rows += [("would be opened", f"{sum(would_open.values()):,}", kinds)]
+    return _numbers_table("Dry run", ["what", "items", "why"], rows)
+
+
+def accounts_table(by_account: Mapping[str, Mapping[str, int]]) -> Table:
+    rows = (
+        (
+            account,
+            f"{counts.get('allowed', 0):,} of {counts.get('uploaded', 0):,}",
+            _losses({key: n for key, n in counts.items() if ":" in key}),
+        )
+        for account, counts in sorted(by_account.items())
+    )
+    return _numbers_table("By account", ["account", "allowed", "left out"], rows)
+
+
+def closing_lines(profiles: int, out: Path, elapsed_s: float) -> Iterator[str]:
+    """Where the result lies, and what to type next."""
+    noun = "profile" if profiles == 1 else "profiles"
+    yield f"{profiles:,} {noun} in {escape(str(out / PROFILES_NAME))}, after {elapsed_s:,.1f} s"
+    if profiles:
+        yield f"Next: glasses-signals report {escape(str(out))}"
+
+
+def _numbers_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Like `rows_table`, the second column being a number."""
+    table = Table(box=SIMPLE, title=title, title_justify="left", pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place == 1 else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _losses(lost: Mapping[str, int]) -> str:
+    most_first = sorted(lost.items(), key=lambda loss: (-loss[1], loss[0]))
+    return "\n".join(f"{n:,} {_plain(reason)}" for reason, n in most_first)
+
+
+def _plain(reason: str) -> str:
+    """The plain words of a reason, with or without the state before it."""
+    name = reason.partition(":")[2] or reason
+    return REASONS.get("bad_manifest" if name == "manifest" else name, name)
+
+
+def _rate(rate: float | None, unit: str) -> str:
+    return f"{rate:,.1f} {unit}" if rate is not None else ""

@@ -45,12 +45,14 @@ class Admission:
     counts: Counter[str]
     as_of: datetime | None = None
     file_facts: Callable[[Item], list[object]] = local_file_facts
+    rehearsal: bool = False  # only count, and write nothing down
     _excluded: list[tuple[str, Source]] = field(default_factory=list)
     _refused: list[tuple[str, Source, str, str]] = field(default_factory=list)
     _missing: list[Outcome] = field(default_factory=list)
 
     def __call__(self, uploads: Iterable[Item | Refusal]) -> Iterator[Admitted]:
-        self.ledger.clear_refusals(self.source)
+        if not self.rehearsal:
+            self.ledger.clear_refusals(self.source)
         for upload in uploads:
             self.counts["uploaded"] += 1
             if isinstance(upload, Refusal):
@@ -67,9 +69,10 @@ class Admission:
 
     def _store(self) -> None:
         """Write down what was turned away; a run killed before turns it away again."""
-        self.ledger.exclude(self._excluded)
-        self.ledger.refuse(self._refused)
-        self.ledger.record(self._missing, hush_window_s=0)
+        if not self.rehearsal:
+            self.ledger.exclude(self._excluded)
+            self.ledger.refuse(self._refused)
+            self.ledger.record(self._missing, hush_window_s=0)
         for turned_away in (self._excluded, self._refused, self._missing):
             turned_away.clear()
 

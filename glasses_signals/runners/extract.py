@@ -75,15 +75,22 @@ class Progress:
     skipped: int  # of `handled`, done by earlier runs
     finished: int
     quarantined: int
-    audio_s: float
-    pictures: float
+    amounts: Mapping[str, float]  # audio_s, pictures and texts so far
+    stage_s: Mapping[str, float]  # seconds spent by stage
     elapsed_s: float
 
     @property
     def remaining_s(self) -> float | None:
         """Seconds to go if the rest is like what this run has done so far; None at first."""
+        return self._to_go(self.elapsed_s)
+
+    def stage_remaining_s(self, stage: str) -> float | None:
+        """Seconds that `stage` has still to work, likewise."""
+        return self._to_go(self.stage_s[stage])
+
+    def _to_go(self, spent_s: float) -> float | None:
         worked = self.handled - self.skipped
-        return self.elapsed_s * (self.total - self.handled) / worked if worked > 0 else None
+        return spent_s * (self.total - self.handled) / worked if worked > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +121,13 @@ def extract(
     policy = load_policy(settings.policy)
     accounts_file = read_accounts(accounts)
     device = resolve_device(settings.device)
-    place = _open_uploads(uploads, settings.source)
+    place = open_uploads(uploads, settings.source)
     with hold_output(out), Ledger(out / LEDGER_NAME) as ledger, place:
         job = _Job(ledger, policy, settings, device, progress)
         try:
             as_of = settings.as_of or _today(ledger)
             if progress is not None:
-                job.total = sum(1 for _ in _read(place, settings.shard))
+                job.total = sum(1 for _ in read_uploads(place, settings.shard))
             admission = Admission(
                 accounts_file.accounts,
                 policy,
@@ -130,7 +137,7 @@ def extract(
                 as_of,
                 place.file_facts,
             )
-            job.process(admission(_read(place, settings.shard)), place)
+            job.process(admission(read_uploads(place, settings.shard)), place)
             if not place.exists():
                 raise FileNotFoundError(f"{uploads} vanished while it was read")
             documents = account_profiles(ledger, accounts_file.accounts, policy, as_of)
@@ -162,7 +169,7 @@ def _today(ledger: Ledger) -> datetime:
     return today
 
 
-def _open_uploads(uploads: Path | str, source: Source) -> Uploads:
+def open_uploads(uploads: Path | str, source: Source) -> Uploads:
     if "://" in str(uploads):
         from glasses_signals.uploads.remote import RemoteUploads
 
@@ -170,7 +177,7 @@ def _open_uploads(uploads: Path | str, source: Source) -> Uploads:
     return LocalUploads(Path(uploads), source)
 
 
-def _read(place: Uploads, shard: Shard | None) -> Iterator[Item | Refusal]:
+def read_uploads(place: Uploads, shard: Shard | None) -> Iterator[Item | Refusal]:
     return place.read() if shard is None else shard.select(place.read())
 
 
@@ -221,7 +228,7 @@ class _Job:
                 self.clock.seconds[stage] += seconds
             self.counts.update(result.counts)
             self.providers.update(result.providers)
-            self._tell()
+            self.tell()
 
     def _units(self, admitted: Iterator[Admitted], place: Uploads) -> Iterator[UnitResult]:
         settings = self.settings
@@ -243,7 +250,7 @@ class _Job:
             gpus=1.0 if self.device == "cuda" else 0.0,
         )
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         if self.progress is None:
             return
         states = {"used", "unused", "quarantined"}
@@ -258,8 +265,8 @@ class _Job:
                 skipped=skipped,
                 finished=finished,
                 quarantined=self.counts["quarantined:file"],
-                audio_s=self.clock.amounts["audio_s"],
-                pictures=self.clock.amounts["pictures"],
+                amounts=dict(self.clock.amounts),
+                stage_s=dict(self.clock.seconds),
                 elapsed_s=perf_counter() - self.started,
             )
         )

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,7 @@ from glasses_signals import cli
 HEAVY = ("torch", "cv2", "onnxruntime", "av", "numpy", "tokenizers", "rich", "jsonschema")
 
 
-def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "glasses_signals", *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.mark.parametrize("module", ["glasses_signals", "glasses_signals.cli"])
@@ -28,32 +22,32 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["", *(name for name in cli.cli.commands if name != "bench")])
-def test_every_command_has_a_help_text(command: str) -> None:
+def test_every_command_has_a_help_text(command: str, run: Run) -> None:
     found = run(*command.split(), "--help")
     assert found.returncode == 0
     assert "Usage:" in found.stdout
 
 
-def test_a_wrong_option_is_a_usage_error() -> None:
+def test_a_wrong_option_is_a_usage_error(run: Run) -> None:
     found = run("extract", "--nonsense")
     assert found.returncode == 1
     assert "--nonsense" in found.stderr
 
 
-def test_an_unlocatable_ledger_is_an_error_for_people(tmp_path: Path) -> None:
+def test_an_unlocatable_ledger_is_an_error_for_people(tmp_path: Path, run: Run) -> None:
     found = run("explain", str(tmp_path), "acct-001")
     assert found.returncode == 3
     assert "Traceback" not in found.stderr
     assert "--out folder" in found.stderr
 
 
-def test_a_time_without_a_zone_is_refused(tmp_path: Path) -> None:
+def test_a_time_without_a_zone_is_refused(tmp_path: Path, run: Run) -> None:
     found = run("extract", ".", "--accounts", "a", "--out", "o", "--as-of", "2026-02-01")
     assert found.returncode == 1
     assert "2026-02-01T00:00:00Z" in found.stderr
 
 
-def test_validate_names_line_and_problem(tmp_path: Path) -> None:
+def test_validate_names_line_and_problem(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "p.jsonl"
     file.write_text('{"format": "interest-profile/1"}\n')
     found = run("validate", str(file), "--json")
@@ -63,7 +57,7 @@ def test_validate_names_line_and_problem(tmp_path: Path) -> None:
     assert any("account_id" in line["problem"] for line in lines)
 
 
-def test_bundle_writes_a_manifest_and_says_where(tmp_path: Path) -> None:
+def test_bundle_writes_a_manifest_and_says_where(tmp_path: Path, run: Run) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
     found = run("bundle", str(tmp_path), "--account", "acct-1")
     assert found.returncode == 0

@@ -1,0 +1,165 @@
+"""What `extract` shows: to people on a terminal, to programs, before a run and after it."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+AS_OF = ("--as-of", "2026-02-01T00:00:00Z")
+# Tells on standard error which files were opened and which processes started.
+WATCHED = """
+import sys
+seen = []
+def watch(event, arguments):
+    if event in ("open", "os.fork", "os.posix_spawn", "subprocess.Popen"):
+        seen.append(f"{event} {arguments[0] if arguments else ''}")
+sys.addaudithook(watch)
+from glasses_signals.cli import main
+try:
+    main()
+finally:
+    print(*seen, sep="\\n", file=sys.stderr)
+"""
+
+
+def dry_run(samples: Path, out: Path, *options: str) -> tuple[str, ...]:
+    uploads, accounts = samples / "uploads", samples / "accounts.jsonl"
+    where = (str(uploads), "--accounts", str(accounts), "--out", str(out))
+    return ("extract", *where, *AS_OF, "--dry-run", *options)
+
+
+def events(stderr: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stderr.splitlines()]
+
+
+def test_a_dry_run_opens_no_media_and_starts_no_decoder(samples: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WATCHED, *dry_run(samples, tmp_path / "out", "--by-account")]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    opened = [line.partition(" ")[2] for line in found.stderr.splitlines() if "open " in line]
+    uploaded = {Path(name) for name in opened if str(samples / "uploads") in name}
+    assert {file.name for file in uploaded} == {"upload.json"}
+    assert len(uploaded) == len(list((samples / "uploads").glob("*/upload.json")))
+    assert not [line for line in found.stderr.splitlines() if not line.startswith("open ")]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_says_why_items_are_left_out(samples: Path, tmp_path: Path, run: Run) -> None:
+    found = run(*dry_run(samples, tmp_path / "out", "--by-account"))
+    assert found.returncode == 0
+    assert "would be opened" in found.stdout
+    assert "of accounts that opted out" in found.stdout
+    assert "acct-hugo" in found.stdout
+
+
+def test_accounts_of_a_dry_run_add_up_to_its_counts(
+    samples: Path, tmp_path: Path, run: Run
+) -> None:
+    found = json.loads(run(*dry_run(samples, tmp_path / "out", "--by-account", "--json")).stdout)
+    added: Counter[str] = Counter()
+    for counts in found["by_account"].values():
+        added.update(counts)
+    assert added == found["counts"]
+    assert sum(found["would_open"].values()) == found["counts"]["allowed"]
+
+
+def test_accounts_are_told_only_when_asked_for(samples: Path, tmp_path: Path, run: Run) -> None:
+    assert "acct-" not in run(*dry_run(samples, tmp_path / "out")).stdout
+    assert "by_account" not in run(*dry_run(samples, tmp_path / "out", "--json")).stdout
+
+
+def test_by_account_without_a_dry_run_is_a_usage_error(
+    samples: Path, tmp_path: Path, run: Run
+) -> None:
+    arguments = [a for a in dry_run(samples, tmp_path, "--by-account") if a != "--dry-run"]
+    found = run(*arguments)
+    assert found.returncode == 1
+    assert "--dry-run" in found.stderr
+
+
+@pytest.fixture(scope="module")
+def chats(
+    samples: Path, run: Run, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[tuple[str, ...], Path, "subprocess.CompletedProcess[str]"]:
+    """Arguments that extract the sample messages, the output folder, and the finished first run."""
+    out = tmp_path_factory.mktemp("chats") / "out"
+    where = (str(samples / "chats.jsonl"), "--accounts", str(samples / "accounts.jsonl"))
+    arguments = ("extract", *where, "--source", "chat", "--out", str(out), *AS_OF)
+    return arguments, out, run(*arguments, "--json")
+
+
+def test_json_logs_are_one_event_a_line_with_time_and_level(
+    chats: tuple[tuple[str, ...], Path, "subprocess.CompletedProcess[str]"],
+) -> None:
+    told = events(chats[2].stderr)
+    assert [event["event"] for event in told] == ["run_started", "progress", "run_finished"]
+    assert {event["level"] for event in told} == {"info"}
+    times = [datetime.fromisoformat(event["time"]) for event in told]
+    assert times == sorted(times)
+    assert times[0].tzinfo == UTC
+    assert json.loads(chats[2].stdout)["format"] == "glasses-run/1"
+
+
+def test_without_a_terminal_nothing_but_results_is_printed(
+    chats: tuple[tuple[str, ...], Path, "subprocess.CompletedProcess[str]"], run: Run
+) -> None:
+    found = run(*chats[0])
+    assert found.stderr == ""
+    assert "\x1b" not in found.stdout
+    assert "done by an earlier run" in found.stdout
+
+
+def test_a_dry_run_after_a_run_finds_it_done_and_leaves_the_ledger_as_it_is(
+    chats: tuple[tuple[str, ...], Path, "subprocess.CompletedProcess[str]"], run: Run
+) -> None:
+    before = (chats[1] / "ledger.sqlite").read_bytes()
+    found = json.loads(run(*chats[0], "--dry-run", "--json").stdout)
+    assert found["would_open"] == {}
+    assert found["counts"]["already_done"] == found["counts"]["allowed"] > 0
+    assert (chats[1] / "ledger.sqlite").read_bytes() == before
+
+
+def test_errors_are_events_too(tmp_path: Path, run: Run) -> None:
+    found = run("extract", tmp_path, "--accounts", "none.jsonl", "--out", tmp_path, "--json")
+    assert found.returncode == 3
+    *_, last = events(found.stderr)
+    assert (last["level"], last["event"]) == ("error", "failed")
+    assert "none.jsonl" in last["message"]
+    assert found.stdout == ""
+
+
+def test_a_terminal_sees_rate_and_time_to_go_by_stage(samples: Path, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    where = [str(samples / "chats.jsonl"), "--accounts", str(samples / "accounts.jsonl")]
+    command = [sys.executable, "-m", "glasses_signals", "extract", *where, "--source", "chat"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path), *AS_OF, "--unit-items", "4"],
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(theirs)
+    shown = read_terminal(ours)
+    assert process.wait() == 0
+    for word in ("models load", "items", "interests", "texts", "/s", "to go"):
+        assert word in shown, word
+
+
+def read_terminal(end: int) -> str:
+    parts = []
+    with os.fdopen(end, "rb", buffering=0) as terminal:
+        try:
+            while part := terminal.read(4096):
+                parts.append(part)
+        except OSError:  # Linux's way of saying that the other end was closed
+            pass
+    return b"".join(parts).decode()
