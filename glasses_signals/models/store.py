@@ -61,9 +61,9 @@ def recipe_path(manifest: Manifest) -> Path:
 
 
 def recipe_sha256(manifest: Manifest) -> str:
-    """Hex sha256 over a recipe's modules: `NAME.py` and its parts `NAME_*.py`."""
+    """Hex sha256 over a recipe's modules: `NAME.py`, its parts `NAME_*.py`, and `graph.py`."""
     main = recipe_path(manifest)
-    parts = sorted(main.parent.glob(f"{main.stem}_*.py"))
+    parts = [*sorted(main.parent.glob(f"{main.stem}_*.py")), main.with_name("graph.py")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in [main, *parts])).hexdigest()
 
 

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glasses_signals.models.sessions import DeviceArray, Session, cpu_flags
+from glasses_signals.models.sessions import DeviceArray, Session, best_precision, cpu_flags
 from glasses_signals.models.store import BuiltModel
 
-_INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"}  # integer dot products
 _NUMPY_TYPES: dict[str, np.dtype[Any]] = {
     "float": np.dtype(np.float32),
     "float16": np.dtype(np.float16),
@@ -47,14 +46,6 @@ class Step:
     token: NDArray[np.int64]
     log_probability: NDArray[np.float32]
     past: Memory
-
-
-def best_precision(device: str, flags: Sequence[str]) -> str:
-    """The variant to run: half precision on CUDA; 8-bit weights where the CPU multiplies integers
-    (measured: elsewhere float32 is as fast and exact)."""
-    if device == "cuda":
-        return "fp16"
-    return "int8" if _INT8_FLAGS & set(flags) else "fp32"
 
 
 class WhisperModel:

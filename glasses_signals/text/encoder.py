@@ -1,7 +1,7 @@
 """Sentence embeddings that don't depend on which texts are encoded together.
 
-A text is padded to a length that follows from the text alone, and float32 matrix products keep rows
-apart, so a text has the same bits in any batch.
+A text is padded to a length that follows from the text alone, and the model's products keep rows
+apart in every precision, so a text has the same bits in any batch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from glasses_signals.models.sessions import Session, resolve_device
+from glasses_signals.models.sessions import Session, best_precision, cpu_flags, resolve_device
 from glasses_signals.models.store import open_model
 
 # Tokens a text is padded to: close steps where requests are (3 to 26 tokens), few shapes in all.
@@ -26,11 +26,13 @@ _CUDA_BATCH_TOKENS = 8192
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """`model` is a model's name or manifest path; `threads` None means all CPUs."""
+    """`model` is a model's name or manifest path; `threads` None means all CPUs; `precision` is
+    `fp32`, `fp16` or `int8`, None for the fastest on this machine."""
 
     model: str = "all-minilm-l6-v2"
     device: str = "auto"
     threads: int | None = None
+    precision: str | None = None
 
 
 class TextEncoder:
@@ -40,9 +42,10 @@ class TextEncoder:
         """Open the model. BadModel when it isn't built or can't run on the device."""
         self._settings = settings
         model = open_model(settings.model)
-        self._session = Session(
-            model.file("encoder.onnx"), resolve_device(settings.device), settings.threads
-        )
+        device = resolve_device(settings.device)
+        self.precision = settings.precision or best_precision(device, cpu_flags())
+        graph = model.file(f"encoder.{self.precision}.onnx")
+        self._session = Session(graph, device, settings.threads)
         self._tokenizer = Tokenizer.from_file(str(model.file("tokenizer.json")))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(_LENGTHS[-1]))

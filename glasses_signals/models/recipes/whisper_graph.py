@@ -11,160 +11,21 @@ P = tokens before them, H = heads, D = 64 numbers per head, V = vocabulary, L = 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-Array = NDArray[np.generic]
-Weights = Mapping[str, NDArray[np.float32]]
+from glasses_signals.models.recipes.graph import Array, Graph, Weights, value_info
 
-_OPSETS = {"": 21, "com.microsoft": 1}
 _EPSILON = 1e-5  # torch's LayerNorm default
-_BLOCK = 128  # weights of one column that share an int8 scale
 # Log-mel features (`whisper/audio.py`): powers of ten kept below the loudest bin. Whisper leaves
 # the volume as it is; here every window is brought to one, so that silence has a known value.
 MEL_RANGE = 8.0
 PEAK = 1.0
 SILENCE = (PEAK - MEL_RANGE + 4) / 4  # what the features of silence are
 _HEAD_SIZE = 64  # in every size of Whisper
-_INT8_LARGEST = 127
-_INT8_MIDDLE = 128  # MatMulNBits stores 8-bit weights unsigned around this zero point
-
-
-@dataclass
-class Graph:
-    """A graph under construction.
-
-    `precision`: `fp32`, `fp16`, `int8-rows` (8-bit products, activations scaled per row: fastest
-    for many rows) or `int8-blocks` (8-bit weights scaled per block: most exact, for few rows). In
-    none of them does a row's result depend on the other rows. Weights whose name starts with one
-    of `exact` stay floats.
-    """
-
-    precision: str
-    exact: tuple[str, ...] = ()
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
-    quantised: dict[str, tuple[str, str]] = field(default_factory=dict)  # by input: (bytes, scale)
-
-    @property
-    def float_type(self) -> int:
-        return int(TensorProto.FLOAT16 if self.precision == "fp16" else TensorProto.FLOAT)
-
-    def op(
-        self,
-        kind: str,
-        *inputs: str,
-        outputs: int | str = 1,
-        domain: str = "",
-        **attributes: object,
-    ) -> str:
-        """Add a node; gives its first output's name (`outputs` as text names it)."""
-        base = outputs if isinstance(outputs, str) else f"{kind.lower()}_{len(self.nodes)}"
-        count = 1 if isinstance(outputs, str) else outputs
-        names = [base] + [f"{base}.{index}" for index in range(1, count)]
-        self.nodes.append(
-            helper.make_node(kind, list(inputs), names, name=base, domain=domain, **attributes)
-        )
-        return base
-
-    def fused(self, kind: str, *inputs: str, outputs: int | str = 1, **attributes: object) -> str:
-        return self.op(kind, *inputs, outputs=outputs, domain="com.microsoft", **attributes)
-
-    def constant(self, name: str, value: Array) -> str:
-        """A stored array; floats are stored in the graph's float type."""
-        if value.dtype == np.float32 and self.precision == "fp16":
-            value = value.astype(np.float16)
-        self.constants.setdefault(name, numpy_helper.from_array(np.asarray(value, order="C"), name))
-        return name
-
-    def integers(self, *values: int) -> str:
-        return self.constant("ints_" + "_".join(map(str, values)), np.array(values, np.int64))
-
-    def linear(self, x: str, name: str, weight: NDArray[np.float32]) -> str:
-        """x [..., K] times `weight` [K, N]."""
-        if name.startswith(self.exact) or not self.precision.startswith("int8"):
-            return self.op("MatMul", x, self.constant(name, weight))
-        if self.precision == "int8-rows":
-            return self._row_scaled(x, name, weight)
-        if weight.shape[0] % _BLOCK == 0:
-            quantised, scales = _int8_blocks(weight)
-            return self.fused(
-                "MatMulNBits",
-                x,
-                self.constant(f"{name}.q", quantised),
-                self.constant(f"{name}.scales", scales),
-                K=weight.shape[0],
-                N=weight.shape[1],
-                bits=8,
-                block_size=_BLOCK,
-                accuracy_level=4,
-            )
-        return self.op("MatMul", x, self.constant(name, weight))
-
-    def _row_scaled(self, x: str, name: str, weight: NDArray[np.float32]) -> str:
-        """Each row of x is divided by its largest magnitude, multiplied in 8 bit, and scaled back.
-
-        ONNX Runtime's own dynamic quantisation shares one scale among all rows: 3 times the error.
-        """
-        unit = self.constant("unit", np.array(1 / _INT8_LARGEST, np.float32))
-        middle = self.constant("middle", np.array(_INT8_MIDDLE, np.uint8))
-        if x not in self.quantised:
-            tiny = self.constant("tiny", np.array(1e-6, np.float32))
-            largest = self.op("ReduceMax", self.op("Abs", x), self.integers(-1), keepdims=1)
-            largest = self.op("Max", largest, tiny)
-            scaled = self.op("Div", x, largest)
-            self.quantised[x] = self.op("QuantizeLinear", scaled, unit, middle), largest
-        quantised, largest = self.quantised[x]
-        scales = np.maximum(np.abs(weight).max(0) / _INT8_LARGEST, 1e-9).astype(np.float32)
-        product = self.fused(
-            "MatMulIntegerToFloat",
-            quantised,
-            self.constant(f"{name}.q", np.rint(weight / scales).astype(np.int8)),
-            unit,
-            self.constant(f"{name}.scales", scales),
-            middle,
-        )
-        return self.op("Mul", product, largest)
-
-    def norm(self, x: str, weights: Weights, name: str) -> str:
-        scale, bias = (
-            self.constant(f"{name}.{k}", weights[f"{name}.{k}"]) for k in ("weight", "bias")
-        )
-        return self.op("LayerNormalization", x, scale, bias, epsilon=_EPSILON, axis=-1)
-
-    def add_norm(
-        self, x: str, skip: str, bias: str, weights: Weights, name: str
-    ) -> tuple[str, str]:
-        """(LayerNorm(s), s) for s = x + bias + skip."""
-        scale, shift = (
-            self.constant(f"{name}.{k}", weights[f"{name}.{k}"]) for k in ("weight", "bias")
-        )
-        normed = self.fused(
-            "SkipLayerNormalization", x, skip, scale, shift, bias, outputs=4, epsilon=_EPSILON
-        )
-        return normed, f"{normed}.3"
-
-    def model(
-        self, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto], name: str
-    ) -> onnx.ModelProto:
-        graph = helper.make_graph(self.nodes, name, inputs, outputs, list(self.constants.values()))
-        opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS.items()]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=10)
-
-
-def _int8_blocks(weight: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Quantise [K, N] to unsigned 8 bit, symmetric, one scale per block of one column's inputs.
-
-    Layout of ONNX Runtime's MatMulNBits: values [N, K / block, block], scales [N * K / block].
-    """
-    blocks = weight.T.reshape(weight.shape[1], -1, _BLOCK)
-    scales = np.maximum(np.abs(blocks).max(-1, keepdims=True) / _INT8_LARGEST, 1e-12)
-    quantised = np.rint(blocks / scales) + _INT8_MIDDLE
-    return quantised.astype(np.uint8), scales.astype(np.float32).ravel()
 
 
 def encoder(
@@ -188,7 +49,7 @@ def encoder(
     # The first layer's attention meets the widest spread of magnitudes, the first convolution few
     # inputs: both cost little and lose most in 8 bit.
     exact = ("encoder.conv1", "encoder.blocks.0.attn")
-    g = Graph("int8-rows" if precision == "int8" else precision, exact)
+    g = Graph("int8-rows" if precision == "int8" else precision, _EPSILON, exact)
     start, x = _convolutions(g, _log_mel(g, filters), weights)
     end = g.op("Add", start, "margin")
     batch = g.op("Shape", "power", start=0, end=1)
@@ -218,7 +79,7 @@ def encoder(
             num_heads=heads,
         )
         x, normed = _rest_of_block(g, x, attended, weights, block, "attn.out", after)
-    outputs = [_value("hidden", g.float_type, ["B", "C", "width"])]
+    outputs = [value_info("hidden", g.float_type, ["B", "C", "width"])]
     g.op("Identity", normed, outputs="hidden")
     for layer in range(decoder_layers):
         for short, part in (("k", "key"), ("v", "value")):
@@ -230,10 +91,12 @@ def encoder(
                 )
             split = g.op("Reshape", projected, g.integers(0, 0, heads, -1))
             g.op("Transpose", split, outputs=f"cross_{short}{layer}", perm=[0, 2, 1, 3])
-            outputs.append(_value(f"cross_{short}{layer}", g.float_type, ["B", heads, "K", "D"]))
+            outputs.append(
+                value_info(f"cross_{short}{layer}", g.float_type, ["B", heads, "K", "D"])
+            )
     inputs = [
-        _value("power", TensorProto.FLOAT, ["B", "T", filters.shape[1]]),
-        _value("margin", TensorProto.INT64, [1]),
+        value_info("power", TensorProto.FLOAT, ["B", "T", filters.shape[1]]),
+        value_info("margin", TensorProto.INT64, [1]),
     ]
     return g.model(inputs, outputs, "whisper_encoder")
 
@@ -334,16 +197,16 @@ def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.M
     `token` [B] int64 and `log_probability` [B] float32 of the likeliest token with bias, and
     `present_k{i}`, `present_v{i}` [B, H, P + S, D].
     """
-    g = Graph("int8-blocks" if precision == "int8" else precision)
+    g = Graph("int8-blocks" if precision == "int8" else precision, _EPSILON)
     shape: list[str | int] = ["B", heads, "P", "D"]
     inputs = [
-        _value("tokens", TensorProto.INT64, ["B", "S"]),
-        _value("bias", TensorProto.FLOAT, ["V"]),
+        value_info("tokens", TensorProto.INT64, ["B", "S"]),
+        value_info("bias", TensorProto.FLOAT, ["V"]),
     ]
     outputs = [
-        _value("logits", TensorProto.FLOAT, ["B", "V"]),
-        _value("token", TensorProto.INT64, ["B"]),
-        _value("log_probability", TensorProto.FLOAT, ["B"]),
+        value_info("logits", TensorProto.FLOAT, ["B", "V"]),
+        value_info("token", TensorProto.INT64, ["B"]),
+        value_info("log_probability", TensorProto.FLOAT, ["B"]),
     ]
     normed, x = _embedded(g, weights)
     for layer in range(layers):
@@ -385,9 +248,11 @@ def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.M
         )
         x, normed = _rest_of_block(g, x, attended, weights, block, "cross_attn.out", after)
         for kind in "kv":
-            inputs.append(_value(f"past_{kind}{layer}", g.float_type, shape))
-            inputs.append(_value(f"cross_{kind}{layer}", g.float_type, ["B", heads, "C", "D"]))
-            outputs.append(_value(f"present_{kind}{layer}", g.float_type, ["B", heads, "N", "D"]))
+            inputs.append(value_info(f"past_{kind}{layer}", g.float_type, shape))
+            inputs.append(value_info(f"cross_{kind}{layer}", g.float_type, ["B", heads, "C", "D"]))
+            outputs.append(
+                value_info(f"present_{kind}{layer}", g.float_type, ["B", heads, "N", "D"])
+            )
     _ranked(g, normed, weights)
     return g.model(inputs, outputs, "whisper_decoder")
 
@@ -421,7 +286,3 @@ def _ranked(g: Graph, normed: str, weights: Weights) -> None:
     best = g.op("ReduceMax", allowed, g.integers(-1), keepdims=0)
     total = g.op("ReduceLogSumExp", allowed, g.integers(-1), keepdims=0)
     g.op("Sub", best, total, outputs="log_probability")
-
-
-def _value(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, kind, shape)
