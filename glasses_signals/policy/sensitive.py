@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import re
 from collections.abc import Callable, Sequence
 
@@ -31,6 +32,7 @@ def clauses_of(text: str) -> list[str]:
     return parts if len(parts) > 1 else []
 
 
+@functools.cache
 def blocked_nodes() -> frozenset[str]:
     """Ids of the taxonomy nodes that are never emitted, from the reviewed list."""
     with NODES.open(encoding="utf-8", newline="") as file:
