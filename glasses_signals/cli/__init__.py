@@ -20,7 +20,7 @@ from glasses_signals.errors import BadModel, CannotStart, GlassesSignalsError, R
     is_eager=True,
     expose_value=False,
     callback=machine.print_version,
-    help="Show version, device and models, and exit.",
+    help="Show version, ONNX Runtime with its providers, and models built; exit.",
 )
 def cli() -> None:
     """From smart-glasses uploads to explainable, deletable interest profiles.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -93,14 +95,30 @@ def model_state(name: str) -> str:
 
 
 def print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
-    """The version first, for programs; then what results depend on besides: models and device."""
+    """The version first, for programs; then what results depend on besides: runtime and models."""
     if not wanted or context.resilient_parsing:
         return
     from glasses_signals.models.manifest import manifest_names
-    from glasses_signals.models.sessions import resolve_device
 
     click.echo(f"glasses-signals, version {__version__}")
-    click.echo(f"device: {resolve_device('auto')}")
+    for name, version, providers in runtimes():
+        click.echo(f"{name} {version}: {', '.join(providers)}")
     for name in manifest_names():
         click.echo(f"model {name}: {model_state(name)}")
     context.exit()
+
+
+def runtimes() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(package, version, execution providers) of each ONNX Runtime installed; none is imported.
+
+    Two at once overwrite each other's files. Whether CUDA works here is for `doctor` to say.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    cpu = ("CPUExecutionProvider",)
+    for name, providers in (
+        ("onnxruntime", cpu),
+        ("onnxruntime-gpu", ("CUDAExecutionProvider", *cpu)),
+    ):
+        with contextlib.suppress(PackageNotFoundError):
+            yield name, version(name), providers

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import glasses_signals
 from glasses_signals import cli
 
 HEAVY = ("torch", "cv2", "onnxruntime", "av", "numpy", "tokenizers", "rich", "jsonschema")
@@ -63,3 +64,18 @@ def test_bundle_writes_a_manifest_and_says_where(tmp_path: Path, run: Run) -> No
     assert found.returncode == 0
     assert json.loads((tmp_path / "upload.json").read_text())["account_id"] == "acct-1"
     assert run("bundle", str(tmp_path), "--account", "acct-1").returncode == 1
+
+
+def test_the_version_tells_runtime_and_models_without_loading_them() -> None:
+    code = (
+        "import sys; from glasses_signals.cli import main\n"
+        "sys.argv[1:] = ['--version']\n"
+        "try:\n    main()\nfinally:\n"
+        f"    print(*[m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, second, *models = found.stdout.splitlines()
+    assert first == f"glasses-signals, version {glasses_signals.__version__}"
+    assert "CPUExecutionProvider" in second
+    assert any(line.startswith("model whisper-base: ") for line in models)
+    assert found.stderr.split() == []
