@@ -165,6 +165,15 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of text read in a picture, 0..1 sure. Lines of one paragraph bear one number."""
+
+    text: str
+    confidence: float
+    paragraph: int
+
+
+@dataclass(frozen=True, slots=True)
 class MappedInterest:
     """A taxonomy node that one text or picture suggests, with a calibrated probability 0..1."""
 
