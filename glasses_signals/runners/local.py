@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
 from glasses_signals.records import Item
 from glasses_signals.runners.admission import Admitted
-from glasses_signals.runners.units import UnitOperator, UnitResult
+from glasses_signals.runners.units import Recognised, UnitOperator, UnitResult, gather, weight
 from glasses_signals.uploads.local import Fetched, LocalUploads
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 Uploads: TypeAlias = "LocalUploads | RemoteUploads"
 
-UNIT_AUDIO_S = 600.0  # about 40 MB of samples
+UNIT_AUDIO_S = 600.0  # fills a unit by itself: about 40 MB of samples
 
 
 def run_locally(
@@ -28,16 +29,24 @@ def run_locally(
     unit_items: int,
     decode_workers: int,
 ) -> Iterator[UnitResult]:
-    """Fetch and decode ahead, gather units, and finish them one by one, in the order of arrival."""
-    unit: list[tuple[Admitted, DecodeResult]] = []
-    with DecodePool(decode_workers) as pool:
-        for arrival in decoded(admitted, place, pool):
-            unit.append(arrival)
-            if len(unit) >= unit_items or _audio_s(unit) >= UNIT_AUDIO_S:
-                yield operator(unit)
-                unit = []
-        if unit:
-            yield operator(unit)
+    """Finish units in the order of arrival. Stages work side by side: while files are fetched and
+    decoded for a unit, the one before is recognised, and the one before that judged and stored.
+    """
+
+    def weight_of(arrival: tuple[Admitted, DecodeResult]) -> float:
+        return max(weight(arrival[0]), unit_items * _audio_s(arrival[1]) / UNIT_AUDIO_S)
+
+    in_work: deque[Future[Recognised]] = deque()
+    with DecodePool(decode_workers) as pool, ThreadPoolExecutor(1, "recognise") as ahead:
+        try:
+            for unit in gather(decoded(admitted, place, pool), unit_items, weight_of):
+                in_work.append(ahead.submit(operator.recognise, unit))
+                if len(in_work) > 1:
+                    yield operator.judge(in_work.popleft().result())
+            while in_work:
+                yield operator.judge(in_work.popleft().result())
+        finally:
+            ahead.shutdown(cancel_futures=True)
 
 
 def decoded(
@@ -54,8 +63,8 @@ def decoded(
         yield entry, media
 
 
-def _audio_s(unit: list[tuple[Admitted, DecodeResult]]) -> float:
-    return sum(media.waveform.duration_s for _, media in unit if media.waveform is not None)
+def _audio_s(media: DecodeResult) -> float:
+    return media.waveform.duration_s if media.waveform is not None else 0.0
 
 
 def _decode_tasks(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
@@ -81,12 +82,11 @@ class Clock:
 
 
 class Recognise:
-    """Decoded items in, observations out: speech to text, pictures to labels."""
+    """Decoded items in, observations out: speech to text, pictures to labels, side by side."""
 
     def __init__(self, speech: SpeechSettings, vision: VisionSettings) -> None:
         self._speech_settings = speech
         self._vision_settings = vision
-        self.clock = Clock()
 
     @cached_property
     def transcriber(self) -> Transcriber:
@@ -103,15 +103,18 @@ class Recognise:
                 operator = self.__dict__[stage]
                 yield stage, operator.models, operator.provider
 
-    def __call__(self, batch: Sequence[Decoded]) -> list[Observed]:
-        transcripts = self._transcribe(batch)
-        pictures = self._tag(batch)
+    def __call__(self, batch: Sequence[Decoded], clock: Clock) -> list[Observed]:
+        # Each stage leaves a core idle now and then: short steps between large products.
+        with ThreadPoolExecutor(1) as beside:
+            tagged = beside.submit(self._tag, batch, clock)
+            transcripts = self._transcribe(batch, clock)
+            pictures = tagged.result()
         return [
             _observed(decoded.item, transcripts.get(i), pictures.get(i, ()))
             for i, decoded in enumerate(batch)
         ]
 
-    def _transcribe(self, batch: Sequence[Decoded]) -> dict[int, Transcript]:
+    def _transcribe(self, batch: Sequence[Decoded], clock: Clock) -> dict[int, Transcript]:
         waveforms = {
             i: decoded.media.waveform
             for i, decoded in enumerate(batch)
@@ -125,10 +128,12 @@ class Recognise:
             accounts=[batch[i].item.account_id for i in waveforms],
             languages=[batch[i].account.languages for i in waveforms],
         )
-        self.clock.add("speech", started, audio_s=sum(w.duration_s for w in waveforms.values()))
+        clock.add("speech", started, audio_s=sum(w.duration_s for w in waveforms.values()))
         return dict(zip(waveforms, transcripts, strict=True))
 
-    def _tag(self, batch: Sequence[Decoded]) -> dict[int, tuple[tuple[Label, ...], ...]]:
+    def _tag(
+        self, batch: Sequence[Decoded], clock: Clock
+    ) -> dict[int, tuple[tuple[Label, ...], ...]]:
         images, owners = [], []
         for i, decoded in enumerate(batch):
             if decoded.media is not None and decoded.media.image is not None:
@@ -141,7 +146,7 @@ class Recognise:
             return {}
         started = perf_counter()
         labels = self.tagger.tag(images)
-        self.clock.add("vision", started, pictures=len(images))
+        clock.add("vision", started, pictures=len(images))
         pictures: dict[int, tuple[tuple[Label, ...], ...]] = {}
         for owner, found in zip(owners, labels, strict=True):
             pictures[owner] = (*pictures.get(owner, ()), found)
@@ -176,7 +181,6 @@ class Judge:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self.clock = Clock()
 
     @cached_property
     def texts(self) -> TextVerdicts:
@@ -190,12 +194,12 @@ class Judge:
     def models(self) -> Mapping[str, str]:
         return self.texts.models if "texts" in self.__dict__ else {}
 
-    def __call__(self, batch: Sequence[Observed]) -> list[Judged]:
+    def __call__(self, batch: Sequence[Observed], clock: Clock) -> list[Judged]:
         started = perf_counter()
         wanted = list(dict.fromkeys(text for o in batch for text in _texts(o)))
         verdicts = dict(zip(wanted, self.texts(wanted), strict=True)) if wanted else {}
         judged = [self._judge(observed, verdicts) for observed in batch]
-        self.clock.add("interests", started, texts=len(wanted))
+        clock.add("interests", started, texts=len(wanted))
         return judged
 
     def _judge(self, observed: Observed, verdicts: Mapping[str, Verdict]) -> Judged:

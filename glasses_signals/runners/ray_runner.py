@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from glasses_signals.errors import CannotStart
 from glasses_signals.media.pool import DecodePool
 from glasses_signals.runners.admission import Admitted
 from glasses_signals.runners.local import decoded
-from glasses_signals.runners.units import UnitOperator, UnitResult
+from glasses_signals.runners.units import UnitOperator, UnitResult, gather, weight
 from glasses_signals.uploads.local import LocalUploads
 
 
@@ -59,7 +58,7 @@ def run_on_ray(
             ray.init(address=address, include_dashboard=False, log_to_driver=False)
         except (ConnectionError, ValueError) as error:
             raise CannotStart(f"no Ray cluster answers at {address}: {error}") from None
-    units = [{"unit": pickle.dumps(unit)} for unit in _units(admitted, unit_items)]
+    units = [{"unit": pickle.dumps(unit)} for unit in gather(admitted, unit_items, weight)]
     if not units:
         return
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -73,8 +72,3 @@ def run_on_ray(
     )
     for row in results.iter_rows():
         yield pickle.loads(row["result"])
-
-
-def _units(admitted: Iterator[Admitted], size: int) -> Iterator[list[Admitted]]:
-    while unit := list(islice(admitted, size)):
-        yield unit

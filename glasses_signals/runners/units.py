@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from glasses_signals.ledger.ledger import Outcome
 from glasses_signals.media.pool import DecodeResult
 from glasses_signals.policy.policy import Policy
 from glasses_signals.records import Item, ItemState
 from glasses_signals.runners.admission import Admitted, unread
-from glasses_signals.runners.operators import Clock, Decoded, Judge, Judged, Recognise
+from glasses_signals.runners.operators import Clock, Decoded, Judge, Judged, Observed, Recognise
 from glasses_signals.speech.transcriber import SpeechSettings
 from glasses_signals.vision.tagger import VisionSettings
+
+UNIT_TEXTS = 16  # count as one item with media: a text costs little, and many keep all cores busy
+
+Unit = Sequence[tuple[Admitted, DecodeResult]]
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,46 +35,92 @@ class UnitResult:
     amounts: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A unit half done: what its items hold, media let go; and those that could not be used."""
+
+    admitted: tuple[Admitted, ...]
+    sha256: tuple[str | None, ...]
+    observed: Sequence[Observed]
+    unusable: tuple[Outcome, ...]
+    models: Mapping[str, Mapping[str, str]]
+    providers: Mapping[str, str]
+    clock: Clock
+
+
 class UnitOperator:
-    """Recognise, judge, and say what to store. Picklable; models are loaded on first use."""
+    """Recognise, judge, and say what to store. Picklable; models are loaded on first use.
+
+    `recognise` of one unit and `judge` of another may run at the same time, in two threads.
+    """
 
     def __init__(self, speech: SpeechSettings, vision: VisionSettings, policy: Policy) -> None:
         self._recognise = Recognise(speech, vision)
         self._judge = Judge(policy)
 
-    def __call__(self, unit: Sequence[tuple[Admitted, DecodeResult]]) -> UnitResult:
-        self._recognise.clock, self._judge.clock = Clock(), Clock()
-        counts: Counter[str] = Counter()
-        outcomes: list[Outcome] = []
-        good: list[tuple[Admitted, DecodeResult]] = []
-        for admitted, media in unit:
-            error = _decode_error(admitted.item, media)
-            if error is None:
-                good.append((admitted, media))
-            else:
-                counts["quarantined:file"] += 1
-                outcomes.append(_quarantined(admitted, media, error))
+    def __call__(self, unit: Unit) -> UnitResult:
+        return self.judge(self.recognise(unit))
+
+    def recognise(self, unit: Unit) -> Recognised:
+        """The half that needs media: models for sound and pictures."""
+        errors = [_decode_error(admitted.item, media) for admitted, media in unit]
+        judged = zip(unit, errors, strict=True)
+        unusable = tuple(_quarantined(*arrival, error) for arrival, error in judged if error)
+        good = [arrival for arrival, error in zip(unit, errors, strict=True) if error is None]
+        clock = Clock()
         batch = [Decoded(admitted.item, admitted.account, media) for admitted, media in good]
-        judged = self._judge(self._recognise(batch))
-        for (admitted, media), verdict in zip(good, judged, strict=True):
-            counts["used" if verdict.evidence else f"unused:{verdict.reason}"] += 1
-            outcomes.append(_done(admitted, media, verdict))
+        observed = self._recognise(batch, clock)
         loaded = list(self._recognise.loaded())
-        return UnitResult(
-            outcomes=tuple(outcomes),
-            counts=counts,
-            models={**{stage: dict(used) for stage, used, _ in loaded}, **self._judge_models()},
+        return Recognised(
+            admitted=tuple(admitted for admitted, _ in good),
+            sha256=tuple(media.sha256 for _, media in good),
+            observed=observed,
+            unusable=unusable,
+            models={stage: dict(used) for stage, used, _ in loaded},
             providers={stage: provider for stage, _, provider in loaded},
-            seconds={**self._recognise.clock.seconds, **self._judge.clock.seconds},
-            amounts={**self._recognise.clock.amounts, **self._judge.clock.amounts},
+            clock=clock,
         )
 
-    def _judge_models(self) -> dict[str, dict[str, str]]:
-        return {"judge": dict(self._judge.models)}
+    def judge(self, unit: Recognised) -> UnitResult:
+        """The half that needs words and labels only."""
+        clock = Clock()
+        judged = self._judge(unit.observed, clock)
+        counts = Counter({"quarantined:file": len(unit.unusable)})
+        counts.update("used" if v.evidence else f"unused:{v.reason}" for v in judged)
+        done = map(_done, unit.admitted, unit.sha256, judged)
+        return UnitResult(
+            outcomes=(*unit.unusable, *done),
+            counts=counts,
+            models={**unit.models, "judge": dict(self._judge.models)},
+            providers=unit.providers,
+            seconds={**unit.clock.seconds, **clock.seconds},
+            amounts={**unit.clock.amounts, **clock.amounts},
+        )
 
 
-def _done(admitted: Admitted, media: DecodeResult, verdict: Judged) -> Outcome:
-    content = (admitted.item.text or "").encode() + (media.sha256 or "").encode()
+def gather(
+    entries: Iterable[Entry], unit_items: int, weight_of: Callable[[Entry], float]
+) -> Iterator[list[Entry]]:
+    """Lists of entries that weigh `unit_items` together, in order; the last may weigh less."""
+    unit: list[Entry] = []
+    filled = 0.0
+    for entry in entries:
+        unit.append(entry)
+        filled += weight_of(entry)
+        if filled >= unit_items:
+            yield unit
+            unit, filled = [], 0.0
+    if unit:
+        yield unit
+
+
+def weight(admitted: Admitted) -> float:
+    """How much of a unit an item fills: one item's worth, or less if it is only text."""
+    return 1.0 if admitted.item.path is not None else 1 / UNIT_TEXTS
+
+
+def _done(admitted: Admitted, sha256: str | None, verdict: Judged) -> Outcome:
+    content = (admitted.item.text or "").encode() + (sha256 or "").encode()
     return Outcome(
         admitted.item,
         ItemState.DONE,

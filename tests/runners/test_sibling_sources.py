@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from glasses_signals.profiles.files import read_profiles
+from glasses_signals.ledger.ledger import Ledger
 from glasses_signals.records import Source
 from glasses_signals.runners.extract import ExtractSettings, RunReport, extract
 from glasses_signals.vision.tagger import VisionSettings
@@ -69,7 +70,10 @@ def test_half_a_video_counts_less_than_a_whole_one(tmp_path: Path, samples: Path
         folder = tmp_path / str(share)
         folder.mkdir()
         run(folder, Source.FEED, samples, watched("e1", share))
-        confidences.append(interests(folder)[COOKING]["confidence"])
+        with Ledger(folder / "out" / "ledger.sqlite") as ledger:
+            confidences += [
+                e.confidence for e in ledger.evidence("acct-ada") if e.interest_id == COOKING
+            ]
     assert confidences[1] == pytest.approx(0.6 * confidences[0], abs=0.01)
 
 
