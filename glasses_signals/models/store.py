@@ -18,7 +18,7 @@ from glasses_signals.models.manifest import Manifest, load_manifest
 BUILT_FORMAT = "glasses-signals-model/1"
 
 # Kinds that share a recipe module; any other kind is the name of its own module.
-_MODULE_OF_KIND = {"efficientnet_lite": "efficientnet", "torchvision": "efficientnet"}
+_MODULE_OF_KIND = dict.fromkeys(("efficientnet_lite", "torchvision", "timm"), "efficientnet")
 
 
 @dataclass(frozen=True, slots=True)

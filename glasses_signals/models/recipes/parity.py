@@ -5,10 +5,14 @@ from __future__ import annotations
 import wave
 
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 from glasses_signals.errors import BadModel
 from glasses_signals.models.manifest import Manifest, manifests_dir
+
+PARITY_PHOTOS = ("cat.jpg", "coffee.jpg", "galaxies.jpg", "rocket.jpg")
+PARITY_VIEWS = 50
 
 
 def speech_clip() -> NDArray[np.float32]:
@@ -34,3 +38,20 @@ def require(manifest: Manifest, bound: str, value: float, at_least: bool = False
             "reference; try the package versions that `glasses-signals[build]` pins"
         )
     return value
+
+
+def parity_views(size: int) -> NDArray[np.uint8]:
+    """Different crops, mirrored and dimmed, of the shipped photos: uint8 [50, size, size, 3]."""
+    random = np.random.default_rng(0)
+    views = []
+    for index in range(PARITY_VIEWS):
+        path = manifests_dir() / "parity" / PARITY_PHOTOS[index % len(PARITY_PHOTOS)]
+        photo = PIL.Image.open(path).convert("RGB")
+        side = min(photo.size) * random.uniform(0.6, 1.0)
+        left = random.uniform(0, photo.width - side)
+        top = random.uniform(0, photo.height - side)
+        box = (left, top, left + side, top + side)
+        view = np.asarray(photo.resize((size, size), PIL.Image.Resampling.BICUBIC, box=box))
+        view = (view * random.uniform(0.7, 1.0)).astype(np.uint8)
+        views.append(view[:, ::-1] if index % 2 else view)
+    return np.ascontiguousarray(np.stack(views))
