@@ -1,6 +1,6 @@
 """The whole job on a mixed set, beside the careful straight script that one would write otherwise.
 
-    python benchmarks/job.py [--voices 200] [--photos 200] [--videos 10] [--video-s 60]
+    python benchmarks/job.py [--voices 200] [--photos 200] [--videos 10] [--video-s 60] [--set DIR]
 
 Voices are evaluation recordings, photos evaluation photos enlarged to 12 megapixels, videos a
 minute of 1440 x 1920 H.264 with speech. Contestants are processes of their own that take turns,
@@ -13,7 +13,10 @@ imports and model loading included:
   vision    `glasses-signals tag` over the photos and videos alone
 
 Prints seconds, how many times ours is faster, and the share of our time that the slower of speech
-and vision needs alone: 1.0 would mean that all else is hidden behind it.
+and vision needs alone: 1.0 would mean that all else is hidden behind it. `busy` is the share of all
+cores' time that a contestant's processes used, start and end included; `others` what the rest of
+the machine used meanwhile, near zero on a quiet one. `--set` keeps the media there, and takes them
+from there the next time.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -54,6 +58,7 @@ def make_uploads(folder: Path, voices: int, photos: int, videos: int, video_s: i
     from made_uploads import account_ids, write_accounts, write_manifest
 
     accounts = account_ids(BUNDLES)
+    folder.mkdir(parents=True, exist_ok=True)
     write_accounts(folder / "accounts.jsonl", accounts)
     heard = sorted((EVAL / "voice_dev").glob("*.flac"))[:voices]
     seen = random.Random(1).sample(sorted((EVAL / "photos_dev").glob("*.JPEG")), photos)
@@ -216,9 +221,19 @@ def commands(folder: Path, device: str) -> dict[str, list[str]]:
     }
 
 
-def seconds(command: Sequence[str]) -> float:
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """One contestant's run: `busy` and `others` are shares of all cores' time."""
+
+    seconds: float
+    busy: float
+    others: float
+
+
+def lap(command: Sequence[str]) -> Lap:
+    """Run it to its end. Processes that a contestant starts must be waited for by it to count."""
     with tempfile.TemporaryDirectory() as out:
-        started = time.perf_counter()
+        started, own, all_ = time.perf_counter(), children_s(), machine_busy_s()
         done = subprocess.run(
             [part.replace("{out}", out) for part in command],
             capture_output=True,
@@ -228,7 +243,23 @@ def seconds(command: Sequence[str]) -> float:
         )
         if done.returncode not in (0, 2):
             raise SystemExit(f"{command[:4]} failed:\n{done.stderr[-2000:]}")
-        return time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        own, all_ = children_s() - own, machine_busy_s() - all_
+    cores_s = seconds * (os.cpu_count() or 1)
+    return Lap(round(seconds, 2), round(own / cores_s, 3), round(max(0, all_ - own) / cores_s, 3))
+
+
+def children_s() -> float:
+    """CPU seconds of processes that ended, and of theirs."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def machine_busy_s() -> float:
+    """CPU seconds that all processes of the machine have used, from /proc/stat."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    user, nice, system, _, _, irq, softirq = map(int, fields[:7])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -242,24 +273,30 @@ def main() -> None:
     parser.add_argument("--video-s", type=int, default=60)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--set", type=Path, help="folder to keep the media in")
+    parser.add_argument("--only", nargs="+", choices=["ours", "straight", "speech", "vision"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="job-") as name:
-        folder = Path(name)
-        make_uploads(folder, options.voices, options.photos, options.videos, options.video_s)
-        rounds: dict[str, list[float]] = {}
+        folder = options.set or Path(name)
+        if not (folder / "uploads").exists():
+            make_uploads(folder, options.voices, options.photos, options.videos, options.video_s)
+        laps: dict[str, list[Lap]] = {}
         for _ in range(options.repeats):
             for contestant, command in commands(folder, options.device).items():
-                rounds.setdefault(contestant, []).append(round(seconds(command), 2))
-    median = {contestant: statistics.median(found) for contestant, found in rounds.items()}
-    result = {
-        "set": vars(options),
+                if not options.only or contestant in options.only:
+                    laps.setdefault(contestant, []).append(lap(command))
+                    print(contestant, laps[contestant][-1], file=sys.stderr)
+    result: dict[str, Any] = {
+        "set": {name: str(value) for name, value in vars(options).items()},
         "cpu": {"cores": os.cpu_count(), "flags": cpu_flags(), "load": os.getloadavg()[0]},
-        "seconds": rounds,
-        "times_faster": round(median["straight"] / median["ours"], 2),
-        "share_of_the_slower_stage": round(
-            max(median["speech"], median["vision"]) / median["ours"], 3
-        ),
+        "laps": {contestant: [asdict(one) for one in found] for contestant, found in laps.items()},
     }
+    median = {c: statistics.median(one.seconds for one in found) for c, found in laps.items()}
+    if {"ours", "straight"} <= median.keys():
+        result["times_faster"] = round(median["straight"] / median["ours"], 2)
+    if {"ours", "speech", "vision"} <= median.keys():
+        slower = max(median["speech"], median["vision"])
+        result["share_of_the_slower_stage"] = round(slower / median["ours"], 3)
     print(json.dumps(result, indent=2))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from glasses_signals.profiles.files import read_profiles
 from glasses_signals.ledger.ledger import Ledger
+from glasses_signals.profiles.files import read_profiles
 from glasses_signals.records import Source
 from glasses_signals.runners.extract import ExtractSettings, RunReport, extract
 from glasses_signals.vision.tagger import VisionSettings
