@@ -1,6 +1,7 @@
 """How good the interests are, on a folder of labelled texts and recordings.
 
     python benchmarks/quality.py [FOLDER] [--speech] [--json FILE] [--show-wrong]
+                                 [--reliability FILE]
 
 FOLDER has `requests_*.jsonl`, `benign_*.jsonl`, `sensitive_*.jsonl` and, for `--speech`,
 `voice_*.jsonl`, `voice_real_*.jsonl` with the recordings they name; sets that are missing are left
@@ -18,6 +19,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -290,10 +292,21 @@ def main() -> None:
     parser.add_argument("--speech", action="store_true", help="transcribe and judge recordings too")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--show-wrong", action="store_true", help="print misses and wrong answers")
+    parser.add_argument(
+        "--reliability", type=Path, help="write the curve that reports show: report/data has it"
+    )
     options = parser.parse_args()
     report = run(options.folder, options.speech, options.show_wrong)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", "utf-8")
+    if options.reliability:
+        curve = {
+            "source": "requests and look-alikes labelled for development, by benchmarks/quality.py",
+            "measured_on": datetime.now(UTC).date().isoformat(),
+            "models": report["models"],
+            **report["calibration"]["all"],
+        }
+        options.reliability.write_text(json.dumps(curve, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 from glasses_signals.errors import CannotStart
 from glasses_signals.report.facts import CONFIDENCE_BINS, MAX_INTERESTS_BIN, Facts
+from glasses_signals.report.reliability import Curve
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name; nothing is fetched
 VEGA_LITE = "6.4"
@@ -166,6 +167,44 @@ def confidences(facts: Facts) -> Chart:
     )
 
 
+def reliability(curve: Curve) -> Chart:
+    """Said against right: on the diagonal confidence means what it says."""
+    rows = [
+        (round(b.said, 3), round(b.right, 3), round(b.low, 3), round(b.high, 3), b.interests)
+        for b in curve.bins
+    ]
+    ends = [{"Said": 0.5, "Right": 0.5}, {"Said": 1, "Right": 1}]
+    steps = {"format": ".1f", "values": [n / 10 for n in range(5, 11)]}
+    x = {**_share("Said"), "scale": {"domain": [0.5, 1]}, "axis": {**steps, "title": "confidence"}}
+    y_axis = {"title": "share found right", "format": ".1f"}
+    y = {**_share("Right"), "axis": y_axis}
+    interval = {"y": {**_share("Low"), "axis": y_axis}, "y2": {"field": "High"}}
+    return _chart(
+        "reliability",
+        "How far confidence can be trusted",
+        f"Share of interests that reviewers found right, by the confidence said: on the dashed "
+        f"line both agree; bars are 95 % intervals. Not of this run: measured on "
+        f"{curve.measured_on} on {curve.interests:,} interests ({curve.source}); mean gap "
+        f"{curve.error:.3f}.",
+        ("Said", "Right", "Low", "High", "Interests"),
+        rows,
+        "No curve comes with this version.",
+        height=240,
+        layer=[
+            {
+                "data": {"values": ends},
+                "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1},
+                "encoding": {"x": x, "y": y},
+            },
+            {"mark": {"type": "rule", "tooltip": True}, "encoding": {"x": x, **interval}},
+            {
+                "mark": {"type": "point", "filled": True, "size": 70, "tooltip": True},
+                "encoding": {"x": x, "y": y},
+            },
+        ],
+    )
+
+
 def interest_counts(facts: Facts) -> Chart:
     rows = [
         (f"{n}+" if n == MAX_INTERESTS_BIN else str(n), accounts)
@@ -204,6 +243,10 @@ def stages(facts: Facts) -> Chart:
             "x": _field("Seconds", "quantitative"),
         },
     )
+
+
+def _share(name: str) -> dict[str, object]:
+    return _field(name, "quantitative")
 
 
 def _week() -> dict[str, object]:

@@ -20,6 +20,7 @@ from glasses_signals.profiles.files import read_profiles, write_atomically
 from glasses_signals.report import charts
 from glasses_signals.report.accounts import account_sections
 from glasses_signals.report.facts import Facts, Step, gather
+from glasses_signals.report.reliability import load_curve
 from glasses_signals.runners.output import PROFILES_NAME, open_ledger
 
 # Read after a number of items.
@@ -49,6 +50,8 @@ REASONS = {
     "region_unknown": "of accounts of unknown region",
     "sensitive": "touching topics that are never used",
 }
+
+MAX_NAME = 24  # characters of a cell whose words are not to be broken
 
 POLICY_ROWS = {
     "effective_date": "Captures count from",
@@ -217,9 +220,11 @@ def _interests(facts: Facts) -> Iterator[str]:
     yield _figure(charts.timeline(facts))
     yield "<div class=pair>"
     yield _figure(charts.confidences(facts))
+    yield _figure(charts.reliability(load_curve()))
+    yield "</div><div class=pair>"
     yield _figure(charts.interest_counts(facts))
-    yield "</div>"
     yield _figure(charts.captures(facts))
+    yield "</div>"
     yield "<h3>Audiences</h3>"
     yield (
         f"<p class=note>Segments of {facts.policy.min_audience} accounts or more, those below "
@@ -321,7 +326,8 @@ def _cell(value: object) -> str:
         shown = f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
         return f"<td class=number data-value={value}>{shown}</td>"
     text = str(value)
-    return f"<td{' class=id' if text.isdigit() else ''}><bdi>{escape(text)}</bdi></td>"
+    kind = " class=id" if text.isdigit() else " class=name" if len(text) <= MAX_NAME else ""
+    return f"<td{kind}><bdi>{escape(text)}</bdi></td>"
 
 
 def _count(n: int) -> str:

@@ -26,7 +26,7 @@ FLAGS = [
     "--disable-sync",
 ]
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
-CHARTS = 6
+CHARTS = 7
 
 
 def main(pictures: Path) -> None:
@@ -37,14 +37,20 @@ def main(pictures: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as engine:
         out = Path(folder) / "out"
         make_output(out, accounts=700)
-        write_report(out, out / "report.html", accounts=True)
+        write_report(out, out / "report.html")
+        write_report(out, out / "accounts.html", accounts=True)
         browser = engine.chromium.launch(executable_path=browser_path, args=FLAGS)
         for theme in ("light", "dark"):
             for size in SIZES:
                 page = opened(browser, out / "report.html", theme, size)
                 page.screenshot(path=pictures / f"report-{size}-{theme}.png", full_page=True)
                 check_fits(page, size)
-        click_through(opened(browser, out / "report.html", "light", "desktop"))
+                page = opened(browser, out / "accounts.html", theme, size)
+                page.locator(".account summary").first.click()
+                page.evaluate("document.getElementById('accounts').scrollIntoView()")
+                page.screenshot(path=pictures / f"accounts-{size}-{theme}.png")
+                check_fits(page, size)
+        click_through(opened(browser, out / "accounts.html", "light", "desktop"))
         browser.close()
     print(f"the report works; pictures are in {pictures}")
 

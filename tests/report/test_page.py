@@ -18,6 +18,7 @@ from glasses_signals.policy.policy import DEFAULT_POLICY, load_policy
 from glasses_signals.report import charts
 from glasses_signals.report.facts import gather
 from glasses_signals.report.page import POLICY_ROWS, REASONS, write_report
+from glasses_signals.report.reliability import load_curve
 from glasses_signals.runners.output import REPORT_NAME
 from glasses_signals.runners.rights import forget
 
@@ -27,6 +28,7 @@ CHARTS = (
     charts.timeline,
     charts.captures,
     charts.confidences,
+    lambda facts: charts.reliability(load_curve()),
     charts.interest_counts,
     charts.stages,
 )

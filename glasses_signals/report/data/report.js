@@ -20,6 +20,9 @@
       legend: { labelColor: text, titleColor: soft, labelFontSize: 12, labelLimit: 160 },
       range: { category: colours },
       bar: { color: colours[0] },
+      line: { color: soft },
+      rule: { color: soft },
+      point: { color: colours[0], opacity: 1 },
     };
   }
 

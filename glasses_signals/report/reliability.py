@@ -1,0 +1,62 @@
+"""How reliable confidence was when it was measured; `data/reliability.json` comes with the package.
+
+`python benchmarks/quality.py --reliability glasses_signals/report/data/reliability.json` makes it
+anew, and is to be run when a mapper or its models change.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+Z_95 = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Interests of about one confidence: mean `said`, share `right`, its 95 % interval; 0..1."""
+
+    said: float
+    right: float
+    low: float
+    high: float
+    interests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """`error` is the expected calibration error, 0..1; `models` are name -> sha256."""
+
+    source: str
+    measured_on: str
+    error: float
+    models: Mapping[str, str]
+    bins: tuple[Bin, ...]
+
+    @property
+    def interests(self) -> int:
+        return sum(b.interests for b in self.bins)
+
+
+def load_curve() -> Curve:
+    """The curve that comes with this version."""
+    text = files("glasses_signals.report").joinpath("data", "reliability.json").read_text("utf-8")
+    measured = json.loads(text)
+    return Curve(
+        source=measured["source"],
+        measured_on=measured["measured_on"],
+        error=measured["error"],
+        models=measured["models"],
+        bins=tuple(_bin(b["said"], b["right"], b["n"]) for b in measured["bins"]),
+    )
+
+
+def _bin(said: float, right: float, n: int) -> Bin:
+    """With the score interval of Wilson, "Probable inference", 1927."""
+    middle = right + Z_95**2 / (2 * n)
+    spread = Z_95 * math.sqrt(right * (1 - right) / n + (Z_95 / n) ** 2 / 4)
+    scale = 1 + Z_95**2 / n
+    return Bin(said, right, (middle - spread) / scale, (middle + spread) / scale, n)
