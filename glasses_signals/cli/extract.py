@@ -14,9 +14,12 @@ import click
 from glasses_signals.cli.log import Log, current_log
 from glasses_signals.cli.options import (
     EXIT_QUARANTINED,
+    OCR_MODEL,
     device_option,
     json_option,
+    labels_option,
     moment,
+    ocr_option,
     policy_option,
     workers_option,
 )
@@ -53,6 +56,14 @@ if TYPE_CHECKING:
     callback=moment,
     help="Moment that decay and expiry are computed for [default: the start of today, UTC].",
 )
+@click.option(
+    "--tagger",
+    default="efficientnet-lite0",
+    show_default=True,
+    help="Model that says what pictures show: name or manifest.",
+)
+@labels_option
+@ocr_option
 @device_option
 @workers_option
 @click.option(
@@ -89,6 +100,9 @@ def extract(
     source: str,
     policy: Path | None,
     as_of: datetime | None,
+    tagger: str,
+    labels: Path | None,
+    ocr: bool,
     device: str,
     workers: int,
     unit_items: int,
@@ -121,7 +135,12 @@ def extract(
         runner=runner,
         ray_address=ray_address,
         speech=SpeechSettings(device=device),
-        vision=VisionSettings(device=device),
+        vision=VisionSettings(
+            model=tagger,
+            device=device,
+            labels=str(labels) if labels else None,
+            reader=OCR_MODEL if ocr else None,
+        ),
     )
     if by_account and not dry_run:
         raise click.UsageError("--by-account goes with --dry-run")

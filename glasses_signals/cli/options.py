@@ -40,6 +40,17 @@ policy_option = click.option(
     type=click.Path(path_type=Path),
     help="Policy file [default: the one that comes with the package].",
 )
+labels_option = click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="Your table (.tsv) of what the tagger's classes suggest; its lines replace shipped ones.",
+)
+ocr_option = click.option(
+    "--ocr",
+    is_flag=True,
+    help="Also read the text in pictures; needs `glasses-signals models build rapidocr` once.",
+)
+OCR_MODEL = "rapidocr"
 
 
 def moment(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:

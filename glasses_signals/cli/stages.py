@@ -14,8 +14,11 @@ import click
 from glasses_signals.cli.log import current_log
 from glasses_signals.cli.options import (
     EXIT_QUARANTINED,
+    OCR_MODEL,
     device_option,
     json_option,
+    labels_option,
+    ocr_option,
     policy_option,
     workers_option,
 )
@@ -52,16 +55,34 @@ def transcribe(
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", default="efficientnet-lite0", show_default=True, help="Name or manifest.")
+@labels_option
+@ocr_option
+@policy_option
 @device_option
 @workers_option
 @json_option
-def tag(files: tuple[Path, ...], model: str, device: str, workers: int, as_json: bool) -> None:
+def tag(
+    files: tuple[Path, ...],
+    model: str,
+    labels: Path | None,
+    ocr: bool,
+    policy: Path | None,
+    device: str,
+    workers: int,
+    as_json: bool,
+) -> None:
     """Say what photos and videos show, and which interests that suggests."""
     from glasses_signals.runners.stages import tag_files
     from glasses_signals.vision.tagger import VisionSettings
 
+    settings = VisionSettings(
+        model=model,
+        device=device,
+        labels=str(labels) if labels else None,
+        reader=OCR_MODEL if ocr else None,
+    )
     _print_lines(
-        tag_files(files, VisionSettings(model=model, device=device), workers),
+        tag_files(files, settings, workers, policy),
         as_json,
         lambda line: f"{line['file']}: {_labels(line)}  ->  {_verdict(line)}",
     )

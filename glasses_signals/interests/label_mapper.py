@@ -14,9 +14,14 @@ from pathlib import Path
 
 from glasses_signals.errors import BadModel
 from glasses_signals.interests.taxonomy import Taxonomy, load_taxonomy, read_table
+from glasses_signals.models.store import open_model
+from glasses_signals.policy.policy import TOPICS
+from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import InterestKind, Label, MappedInterest
+from glasses_signals.vision.classes import classes_of
 
-TABLES = ("imagenet", "coco")
+TABLES = ("imagenet", "coco", "taxonomy")
+_COLUMNS = ("class_id", "name", "interests", "left_out")
 _SENSITIVE = "sensitive:"
 
 # Measured on 500 dev photos, one a class (docs/vision.md): least summed probability at which what
@@ -110,7 +115,7 @@ class LabelMapper:
         except KeyError:
             raise BadModel(
                 f"class {label.class_id} ({label.name}) is in no label table: "
-                "name a table that has it in the model's manifest (output.table)"
+                "name a table that has it with --labels or in the model's manifest (output.table)"
             ) from None
 
 
@@ -125,19 +130,76 @@ def confidence(score: float) -> float:
     return below_y
 
 
+def label_mapper(model: str, labels: str | None = None) -> LabelMapper:
+    """The mapper for a built tagger model: the shipped tables, the model's own, the user's.
+
+    BadModel when a table is wrong, or a class of the model is in none.
+    """
+    classes = classes_of(open_model(model))
+    own = [str(table) for table in (classes.table, labels) if table is not None]
+    mapper = LabelMapper([*TABLES, *own])
+    missing = [id_ for id_ in classes.ids if id_ not in mapper.rows]
+    if missing:
+        name = classes.names[classes.ids.index(missing[0])]
+        raise BadModel(
+            f"{len(missing)} of the {len(classes.ids)} classes of {model} are in no label table, "
+            f"such as {missing[0]} ({name}): add a line for each, with interests or why it is left "
+            "out, to the table that --labels or the manifest's output.table names"
+        )
+    return mapper
+
+
 def load_label_tables(tables: Iterable[str], taxonomy: Taxonomy) -> Mapping[str, ClassRow]:
     """Rows by class id, of tables by name or by the path of a .tsv file with the same columns.
 
-    BadModel when a row names an unknown node, or not exactly one of nodes and a reason.
+    Later tables replace lines of earlier ones. BadModel when a file or a line of it is wrong.
     """
     rows: dict[str, ClassRow] = {}
     for table in tables:
-        shipped = resources.files(__package__) / "data" / f"labels_{table}.tsv"
-        for line in read_table(Path(table) if table.endswith(".tsv") else shipped):
-            interests = tuple(line["interests"].split())
-            if bool(interests) == bool(line["left_out"]):
-                raise BadModel(f"label table {table}: {line['class_id']}: interests or a reason")
-            if any(node not in taxonomy for node in interests):
-                raise BadModel(f"label table {table}: {line['class_id']}: unknown node")
-            rows[line["class_id"]] = ClassRow(line["name"], interests, line["left_out"])
+        for number, line in enumerate(_lines(table), start=2):
+            try:
+                rows[line["class_id"]] = _class_row(line, taxonomy)
+            except ValueError as error:
+                raise BadModel(f"label table {table}, line {number}: {error}") from None
     return rows
+
+
+def _lines(table: str) -> list[dict[str, str]]:
+    shipped = resources.files(__package__) / "data" / f"labels_{table}.tsv"
+    path = Path(table) if table.endswith(".tsv") else shipped
+    try:
+        lines = list(read_table(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadModel(f"label table {table} can't be read: {error}") from None
+    missing = [column for column in _COLUMNS if not lines or column not in lines[0]]
+    if missing:
+        raise BadModel(
+            f"label table {table} has no column {missing[0]!r}, or no lines: it needs a header of "
+            f"{', '.join(_COLUMNS)}, separated by tabs"
+        )
+    return lines
+
+
+def _class_row(line: Mapping[str, str | None], taxonomy: Taxonomy) -> ClassRow:
+    """ValueError says what is wrong with the line."""
+    fields = [line[column] for column in _COLUMNS]
+    if None in fields or None in line:
+        raise ValueError(f"not {len(_COLUMNS)} fields separated by tabs")
+    class_id, name, interests, left_out = (str(field).strip() for field in fields)
+    nodes = tuple(interests.split())
+    if not class_id:
+        raise ValueError("no class_id")
+    if bool(nodes) == bool(left_out):
+        raise ValueError(f"{class_id} needs interests or a reason to leave it out, one of them")
+    for node in nodes:
+        if node not in taxonomy or taxonomy.node(node).kind is not InterestKind.INTEREST:
+            raise ValueError(f"{class_id}: {node} is no Interest node of the taxonomy")
+        if node in blocked_nodes():
+            raise ValueError(
+                f"{class_id}: {node} ({taxonomy.node(node).name}) is a sensitive node, never used; "
+                f"to exclude such pictures, write {_SENSITIVE}<topic> under left_out"
+            )
+    topic = left_out.removeprefix(_SENSITIVE)
+    if left_out.startswith(_SENSITIVE) and topic not in TOPICS:
+        raise ValueError(f"{class_id}: {topic!r} is no topic; known: {', '.join(TOPICS)}")
+    return ClassRow(name, nodes, left_out)

@@ -37,7 +37,10 @@ def run_locally(
         return max(weight(arrival[0]), unit_items * _audio_s(arrival[1]) / UNIT_AUDIO_S)
 
     in_work: deque[Future[Recognised]] = deque()
-    with DecodePool(decode_workers) as pool, ThreadPoolExecutor(1, "recognise") as ahead:
+    with (
+        DecodePool(decode_workers, operator.decode_settings) as pool,
+        ThreadPoolExecutor(1, "recognise") as ahead,
+    ):
         try:
             for unit in gather(decoded(admitted, place, pool), unit_items, weight_of):
                 in_work.append(ahead.submit(operator.recognise, unit))

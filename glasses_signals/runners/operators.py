@@ -12,26 +12,35 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
+from typing import TypeVar
 
 from glasses_signals.interests.aggregate import watched_confidence
-from glasses_signals.interests.label_mapper import LabelMapper
+from glasses_signals.interests.label_mapper import LabelMapper, label_mapper
 from glasses_signals.interests.verdicts import LANGUAGE_UNSUPPORTED, TextVerdicts, Verdict
 from glasses_signals.media.pool import DecodeResult
+from glasses_signals.models.store import open_model
 from glasses_signals.policy.policy import Policy
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import (
     Account,
     Evidence,
+    Image,
     Item,
     ItemKind,
     Label,
     MappedInterest,
     Modality,
     Source,
+    TextLine,
     Transcript,
 )
 from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
+from glasses_signals.vision.ocr import TextReader, passages
 from glasses_signals.vision.tagger import Tagger, VisionSettings
+
+READ_RULE = "text in the picture"
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +54,16 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What was heard, read and seen in one item. `pictures` has the labels of each frame."""
+    """What was heard, read and seen in one item: `pictures` the labels of each frame, `printed` the
+    lines of text in each.
+    """
 
     item: Item
     spoken: tuple[str, ...] = ()
     bystander: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     pictures: tuple[tuple[Label, ...], ...] = ()
+    printed: tuple[tuple[TextLine, ...], ...] = ()
     unusable: str | None = None  # a reason why speech can't be judged
 
 
@@ -81,6 +93,14 @@ class Clock:
             self.amounts[unit] += amount
 
 
+def require_vision(settings: VisionSettings) -> None:
+    """BadModel when what was asked for can't be had: a reader, a table of the user's own."""
+    if settings.reader is not None:
+        open_model(settings.reader)
+    if settings.labels is not None:
+        label_mapper(settings.model, settings.labels)
+
+
 class Recognise:
     """Decoded items in, observations out: speech to text, pictures to labels, side by side."""
 
@@ -96,9 +116,15 @@ class Recognise:
     def tagger(self) -> Tagger:
         return Tagger(self._vision_settings)
 
+    @cached_property
+    def reader(self) -> TextReader:
+        settings = self._vision_settings
+        assert settings.reader is not None
+        return TextReader(settings.reader, settings.device, settings.threads)
+
     def loaded(self) -> Iterator[tuple[str, Mapping[str, str], str]]:
         """(stage, models with sha256, execution provider) of the stages that were needed."""
-        for stage in ("transcriber", "tagger"):
+        for stage in ("transcriber", "tagger", "reader"):
             if stage in self.__dict__:
                 operator = self.__dict__[stage]
                 yield stage, operator.models, operator.provider
@@ -106,11 +132,11 @@ class Recognise:
     def __call__(self, batch: Sequence[Decoded], clock: Clock) -> list[Observed]:
         # Each stage leaves a core idle now and then: short steps between large products.
         with ThreadPoolExecutor(1) as beside:
-            tagged = beside.submit(self._tag, batch, clock)
+            looked = beside.submit(lambda: (self._tag(batch, clock), self._read(batch, clock)))
             transcripts = self._transcribe(batch, clock)
-            pictures = tagged.result()
+            pictures, printed = looked.result()
         return [
-            _observed(decoded.item, transcripts.get(i), pictures.get(i, ()))
+            _observed(decoded.item, transcripts.get(i), pictures.get(i, ()), printed.get(i, ()))
             for i, decoded in enumerate(batch)
         ]
 
@@ -134,31 +160,55 @@ class Recognise:
     def _tag(
         self, batch: Sequence[Decoded], clock: Clock
     ) -> dict[int, tuple[tuple[Label, ...], ...]]:
-        images, owners = [], []
-        for i, decoded in enumerate(batch):
-            if decoded.media is not None and decoded.media.image is not None:
-                images.append(decoded.media.image)
-                owners.append(i)
-            for frame in decoded.media.frames if decoded.media is not None else ():
-                images.append(frame.image)
-                owners.append(i)
+        images, owners = _images(batch)
         if not images:
             return {}
         started = perf_counter()
         labels = self.tagger.tag(images)
         clock.add("vision", started, pictures=len(images))
-        pictures: dict[int, tuple[tuple[Label, ...], ...]] = {}
-        for owner, found in zip(owners, labels, strict=True):
-            pictures[owner] = (*pictures.get(owner, ()), found)
-        return pictures
+        return _by_owner(owners, labels)
+
+    def _read(
+        self, batch: Sequence[Decoded], clock: Clock
+    ) -> dict[int, tuple[tuple[TextLine, ...], ...]]:
+        images, owners = _images(batch)
+        if not images or self._vision_settings.reader is None:
+            return {}
+        started = perf_counter()
+        lines = self.reader.read(images)
+        clock.add("reading", started)
+        return _by_owner(owners, lines)
+
+
+def _images(batch: Sequence[Decoded]) -> tuple[list[Image], list[int]]:
+    """All pictures and frames of a batch, and the place in it of the item each belongs to."""
+    images, owners = [], []
+    for i, decoded in enumerate(batch):
+        if decoded.media is not None and decoded.media.image is not None:
+            images.append(decoded.media.image)
+            owners.append(i)
+        for frame in decoded.media.frames if decoded.media is not None else ():
+            images.append(frame.image)
+            owners.append(i)
+    return images, owners
+
+
+def _by_owner(owners: Sequence[int], found: Sequence[Found]) -> dict[int, tuple[Found, ...]]:
+    gathered: dict[int, tuple[Found, ...]] = {}
+    for owner, one in zip(owners, found, strict=True):
+        gathered[owner] = (*gathered.get(owner, ()), one)
+    return gathered
 
 
 def _observed(
-    item: Item, transcript: Transcript | None, pictures: tuple[tuple[Label, ...], ...]
+    item: Item,
+    transcript: Transcript | None,
+    pictures: tuple[tuple[Label, ...], ...],
+    printed: tuple[tuple[TextLine, ...], ...],
 ) -> Observed:
     written = (item.text,) if item.text and item.text.strip() else ()
     if transcript is None:
-        return Observed(item, written=written, pictures=pictures)
+        return Observed(item, written=written, pictures=pictures, printed=printed)
     foreign = transcript.language not in (None, "en")
     wearer = [u for u in transcript.utterances if u.speaker == "wearer"]
     unreadable = foreign and any(u.english is None for u in transcript.utterances)
@@ -168,6 +218,7 @@ def _observed(
         bystander=tuple(u.english or u.text for u in transcript.utterances if u not in wearer),
         written=written,
         pictures=pictures,
+        printed=printed,
         unusable=LANGUAGE_UNSUPPORTED if unreadable else None,
     )
 
@@ -179,8 +230,9 @@ class Judge:
     could tell the same.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, vision: VisionSettings | None = None) -> None:
         self._policy = policy
+        self._vision = vision or VisionSettings()
 
     @cached_property
     def texts(self) -> TextVerdicts:
@@ -188,7 +240,7 @@ class Judge:
 
     @cached_property
     def labels(self) -> LabelMapper:
-        return LabelMapper()
+        return label_mapper(self._vision.model, self._vision.labels)
 
     @property
     def models(self) -> Mapping[str, str]:
@@ -213,9 +265,10 @@ class Judge:
             return Judged(observed.item, (), reason)
         found: dict[tuple[str, Modality], Evidence] = {}
         for modality, texts in _mapped_texts(observed):
+            rule = READ_RULE if modality is Modality.OCR else "text"
             for text in texts:
                 for interest in verdicts[text].interests:
-                    _keep_best(found, _evidence(observed.item, interest, modality, "text"))
+                    _keep_best(found, _evidence(observed.item, interest, modality, rule))
         modality = Modality.VIDEO if observed.item.kind is ItemKind.VIDEO else Modality.PHOTO
         for verdict in seen:
             for interest in verdict.interests:
@@ -235,6 +288,8 @@ def _texts(observed: Observed) -> Iterator[str]:
     spoken = observed.spoken + observed.bystander
     yield from spoken
     yield from observed.written
+    for lines in observed.printed:
+        yield from texts_in_picture(lines)
     for first, second in itertools.pairwise(spoken):
         yield f"{first} {second}"
 
@@ -243,6 +298,16 @@ def _mapped_texts(observed: Observed) -> Iterator[tuple[Modality, tuple[str, ...
     heard = Modality.VIDEO if observed.item.kind is ItemKind.VIDEO else Modality.VOICE
     yield heard, observed.spoken
     yield Modality.TEXT, observed.written
+    yield Modality.OCR, tuple(text for lines in observed.printed for text in passages(lines))
+
+
+def texts_in_picture(lines: Sequence[TextLine]) -> Iterator[str]:
+    """What the gate must read of a picture: its lines, its paragraphs, and all of it together."""
+    together = passages(lines)
+    yield from (line.text for line in lines)
+    yield from together
+    if together:
+        yield " ".join(together)
 
 
 def _evidence(
@@ -277,6 +342,6 @@ def _keep_best(found: dict[tuple[str, Modality], Evidence], evidence: Evidence) 
 
 
 def _why_nothing(observed: Observed) -> str:
-    if observed.spoken or observed.written or any(observed.pictures):
+    if observed.spoken or observed.written or any(observed.pictures) or any(observed.printed):
         return "no_interest"
     return "only_bystanders" if observed.bystander else "nothing_recognised"

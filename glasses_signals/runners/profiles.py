@@ -69,6 +69,8 @@ def _models_behind(
             stages.add("judge")
             if line.modality in (Modality.VOICE, Modality.VIDEO):
                 stages.add("transcriber")
+            elif line.modality is Modality.OCR:
+                stages.add("reader")
     return {name: sha for stage in stages for name, sha in models.get(stage, {}).items()}
 
 

@@ -26,7 +26,8 @@ class _UnitActor:
 
     def __init__(self, operator: UnitOperator, decode_workers: int) -> None:
         self._operator = operator
-        self._pool = DecodePool(decode_workers).__enter__()  # ends when the actor's process does
+        pool = DecodePool(decode_workers, operator.decode_settings)
+        self._pool = pool.__enter__()  # ends when the actor's process does
 
     def __call__(self, batch: Any) -> dict[str, list[bytes]]:
         return {"result": [pickle.dumps(self._finish(unit)) for unit in batch["unit"].to_pylist()]}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from glasses_signals.interests.label_mapper import LabelMapper, LabelVerdict
+from glasses_signals.interests.label_mapper import LabelVerdict, label_mapper
 from glasses_signals.interests.taxonomy import load_taxonomy
-from glasses_signals.interests.verdicts import TextVerdicts
+from glasses_signals.interests.verdicts import TextVerdicts, Verdict
 from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.policy.sensitive import blocked_nodes
-from glasses_signals.records import ItemKind, Label, MappedInterest, Transcript
+from glasses_signals.records import Image, ItemKind, Label, MappedInterest, Transcript
+from glasses_signals.runners.operators import texts_in_picture
 from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
 from glasses_signals.uploads.bundles import MEDIA_KINDS
+from glasses_signals.vision.ocr import TextReader, decode_settings, passages
 from glasses_signals.vision.tagger import Tagger, VisionSettings
 
 BATCH_FILES = 64
@@ -68,12 +71,20 @@ def transcript_line(transcript: Transcript) -> Line:
 
 
 def tag_files(
-    files: Sequence[Path], settings: VisionSettings, decode_workers: int = 2
+    files: Sequence[Path],
+    settings: VisionSettings,
+    decode_workers: int = 2,
+    policy: Path | None = None,
 ) -> Iterator[Line]:
-    """One line a photo or video, in order; a video's labels are its frames' best ones."""
+    """One line a photo or video, in order; a video's labels are its frames' best ones.
+
+    With a reader in the settings also `text`, each line of text in the picture once.
+    """
     kinds = [MEDIA_KINDS.get(file.suffix.lower(), ItemKind.PHOTO) for file in files]
-    with DecodePool(decode_workers) as pool:  # workers start while the models load
-        tagger, mapper = Tagger(settings), LabelMapper()
+    reads = settings.reader is not None
+    with DecodePool(decode_workers, decode_settings(reads)) as pool:  # start while models load
+        tagger, mapper = Tagger(settings), label_mapper(settings.model, settings.labels)
+        texts = _PictureTexts(settings, policy) if reads else None
         tasks = (
             DecodeTask(str(i), str(file), kind.value)
             for i, (file, kind) in enumerate(zip(files, kinds, strict=True))
@@ -89,7 +100,8 @@ def tag_files(
                 elif not found:
                     yield {"file": file, "error": "no picture in this file"}
                 else:
-                    yield {"file": file, **_tag_line(seen, [mapper.map(s) for s in seen])}
+                    printed = texts(found) if texts is not None else None
+                    yield {"file": file, **_tag_line(seen, [mapper.map(s) for s in seen], printed)}
 
 
 def _pictures(result: DecodeResult) -> list[Any]:
@@ -98,18 +110,58 @@ def _pictures(result: DecodeResult) -> list[Any]:
     return [frame.image for frame in result.frames]
 
 
-def _tag_line(seen: Sequence[Sequence[Label]], verdicts: Sequence[LabelVerdict]) -> Line:
+@dataclass(frozen=True, slots=True)
+class _Printed:
+    """The lines of text in one file's pictures, and what they suggest."""
+
+    lines: tuple[str, ...]
+    verdict: Verdict
+
+
+class _PictureTexts:
+    """Reads the pictures of one file and judges their texts."""
+
+    def __init__(self, settings: VisionSettings, policy: Path | None) -> None:
+        self._reader = TextReader(str(settings.reader), settings.device, settings.threads)
+        self._judge = TextVerdicts(load_policy(policy))
+
+    def __call__(self, images: Sequence[Image]) -> _Printed:
+        read = self._reader.read(images)
+        wanted = [text for lines in read for text in texts_in_picture(lines)]
+        verdicts = dict(zip(wanted, self._judge(wanted), strict=True)) if wanted else {}
+        excluded = sorted({v.excluded for v in verdicts.values() if v.excluded is not None})
+        sensitive = [reason for reason in excluded if reason.startswith("sensitive:")]
+        told = (text for lines in read for text in passages(lines))
+        return _Printed(
+            lines=tuple(dict.fromkeys(line.text for lines in read for line in lines)),
+            verdict=Verdict(
+                interests=tuple(i for text in told for i in verdicts[text].interests),
+                excluded=next(iter([*sensitive, *excluded]), None),
+            ),
+        )
+
+
+def _tag_line(
+    seen: Sequence[Sequence[Label]],
+    verdicts: Sequence[LabelVerdict],
+    printed: _Printed | None,
+) -> Line:
     best: dict[str, Label] = {}
     for label in (label for labels in seen for label in labels):
         known = best.get(label.class_id)
         if known is None or known.probability < label.probability:
             best[label.class_id] = label
-    excluded = next((v.excluded for v in verdicts if v.excluded is not None), None)
-    interests = [i for v in verdicts for i in v.interests] if excluded is None else []
+    reasons = [v.excluded for v in verdicts]
+    interests = [i for v in verdicts for i in v.interests]
+    if printed is not None:
+        reasons.append(printed.verdict.excluded)
+        interests += printed.verdict.interests
+    excluded = next((reason for reason in reasons if reason is not None), None)
     ordered = sorted(best.values(), key=lambda label: (-label.probability, label.class_id))
     return {
         "labels": [{"label": x.name, "probability": round(x.probability, 3)} for x in ordered],
-        "interests": interest_lines(interests),
+        **({"text": list(printed.lines)} if printed is not None else {}),
+        "interests": interest_lines(interests if excluded is None else ()),
         "excluded": excluded,
     }
 

@@ -15,6 +15,7 @@ from glasses_signals.records import Item, ItemState
 from glasses_signals.runners.admission import Admitted, unread
 from glasses_signals.runners.operators import Clock, Decoded, Judge, Judged, Observed, Recognise
 from glasses_signals.speech.transcriber import SpeechSettings
+from glasses_signals.vision.ocr import decode_settings
 from glasses_signals.vision.tagger import VisionSettings
 
 UNIT_TEXTS = 16  # count as one item with media: a text costs little, and many keep all cores busy
@@ -56,7 +57,8 @@ class UnitOperator:
 
     def __init__(self, speech: SpeechSettings, vision: VisionSettings, policy: Policy) -> None:
         self._recognise = Recognise(speech, vision)
-        self._judge = Judge(policy)
+        self._judge = Judge(policy, vision)
+        self.decode_settings = decode_settings(vision.reader is not None)
 
     def __call__(self, unit: Unit) -> UnitResult:
         return self.judge(self.recognise(unit))

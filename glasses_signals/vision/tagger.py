@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from glasses_signals.models.sessions import Session, resolve_device
 from glasses_signals.models.store import BuiltModel, open_model
 from glasses_signals.records import Image, Label
+from glasses_signals.vision.classes import classes_of
 from glasses_signals.vision.detector import Detector
 from glasses_signals.vision.preprocess import middle_square
 
@@ -30,6 +31,8 @@ class VisionSettings:
 
     `detector`: a model that looks again at pictures the classifier is unsure of (`yolox-nano`).
     None by default: on single-object photos and everyday scenes it found too little to pay.
+    `labels`: a label table of the user's (.tsv), whose lines replace the shipped ones. `reader`: a
+    model that reads the text in pictures (`rapidocr`), for whoever runs a TextReader beside.
     """
 
     model: str = "efficientnet-lite0"
@@ -39,6 +42,8 @@ class VisionSettings:
     batch: int | None = None
     floor: float = 0.01
     top: int = 20
+    labels: str | None = None
+    reader: str | None = None
 
 
 class Tagger:
@@ -88,11 +93,12 @@ class Classifier:
     def __init__(self, settings: VisionSettings) -> None:
         device = resolve_device(settings.device)
         self.model: BuiltModel = open_model(settings.model)
-        file = "model_fp16.onnx" if device == "cuda" else "model.onnx"
-        self.session = Session(self.model.file(file), device, settings.threads)
-        self.names = self.model.file("labels.txt").read_text().splitlines()
+        half = self.model.directory / "model_fp16.onnx"  # not every recipe makes one
+        full = self.model.file("model.onnx")
+        file = half if device == "cuda" and half.is_file() else full
+        self.session = Session(file, device, settings.threads)
+        self.classes = classes_of(self.model)
         manifest = self.model.manifest
-        self._table = str(manifest.output.get("table", self.model.name))
         self._size = int(str(manifest.input["size"]))
         self._crop = float(str(manifest.input.get("crop", 1.0)))
         self._floor, self._top = settings.floor, settings.top
@@ -109,7 +115,7 @@ class Classifier:
         """The classes over the floor, most probable first; equals in class order."""
         best = np.argsort(-probabilities, kind="stable")[: self._top]
         return tuple(
-            Label(f"{self._table}:{index}", self.names[index], float(probabilities[index]))
+            Label(self.classes.ids[index], self.classes.names[index], float(probabilities[index]))
             for index in best
             if probabilities[index] >= self._floor
         )
