@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -15,8 +14,9 @@ from pathlib import Path
 
 from glasses_signals.errors import CannotStart
 from glasses_signals.ledger.migrations import SCHEMA_VERSION, migrate
-from glasses_signals.records import Evidence, InterestKind, Item, ItemState, Modality, Source
-from glasses_signals.uploads.fields import format_time, parse_time
+from glasses_signals.ledger.rows import evidence_of, evidence_row, stored_time
+from glasses_signals.records import Evidence, Item, ItemState, Source
+from glasses_signals.uploads.fields import format_time
 
 HUSH_STEP_S = 10  # hushed stretches are kept as hashes of steps this long
 _CONTESTED = (
@@ -145,7 +145,7 @@ class Ledger:
             self._db.executemany(
                 "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    _evidence_row(e)
+                    evidence_row(e)
                     for e in outcome.evidence
                     if not self.is_forgotten(e.account_id, e.captured_at, e.interest_id)
                 ],
@@ -234,7 +234,7 @@ class Ledger:
             "ORDER BY captured_at, item_id",
             (account_id,),
         )
-        return [(i, _time(t), Source(s)) for i, t, s in rows]
+        return [(i, stored_time(t), Source(s)) for i, t, s in rows]
 
     def evidence(self, account_id: str) -> list[Evidence]:
         """An account's evidence. The same bytes uploaded twice count once.
@@ -251,7 +251,7 @@ class Ledger:
         first_item: dict[str, str] = {}
         found = []
         for *values, sha256 in rows:
-            evidence = _evidence(values)
+            evidence = evidence_of(values)
             if first_item.setdefault(sha256 or evidence.item_id, evidence.item_id) == (
                 evidence.item_id
             ):
@@ -344,7 +344,7 @@ class Ledger:
     def latest_run(self) -> datetime | None:
         """The latest moment that a run went by, None before the first."""
         row = self._db.execute("SELECT value FROM settings WHERE name = 'latest_run'").fetchone()
-        return None if row is None else _time(row[0])
+        return None if row is None else stored_time(row[0])
 
     def note_run(self, moment: datetime) -> None:
         self._db.execute(
@@ -367,40 +367,3 @@ class _Transaction:
             self._db.execute("COMMIT")
         elif self._db.in_transaction:  # on a full disk SQLite has rolled back by itself
             self._db.execute("ROLLBACK")
-
-
-def _evidence_row(evidence: Evidence) -> Sequence[object]:
-    return (
-        evidence.account_id,
-        evidence.interest_id,
-        evidence.item_id,
-        evidence.modality,
-        evidence.kind,
-        evidence.source,
-        format_time(evidence.captured_at),
-        round(evidence.confidence, 3),
-        evidence.rule,
-        json.dumps(evidence.labels),
-    )
-
-
-def _evidence(values: Sequence[object]) -> Evidence:
-    account_id, item_id, interest_id, kind, source, modality, at, confidence, rule, labels = values
-    return Evidence(
-        account_id=str(account_id),
-        item_id=str(item_id),
-        interest_id=str(interest_id),
-        kind=InterestKind(str(kind)),
-        source=Source(str(source)),
-        modality=Modality(str(modality)),
-        captured_at=_time(str(at)),
-        confidence=float(str(confidence)),
-        rule=str(rule),
-        labels=tuple(json.loads(str(labels))),
-    )
-
-
-def _time(text: str) -> datetime:
-    time = parse_time(text)
-    assert time is not None  # written by format_time
-    return time

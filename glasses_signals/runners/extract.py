@@ -26,7 +26,7 @@ from glasses_signals.profiles.files import write_profiles
 from glasses_signals.records import Item, Source
 from glasses_signals.runners.admission import Admission, Admitted
 from glasses_signals.runners.local import Uploads, run_locally
-from glasses_signals.runners.operators import Clock
+from glasses_signals.runners.operators import Clock, require_vision
 from glasses_signals.runners.output import (
     LEDGER_NAME,
     PROFILES_NAME,
@@ -118,10 +118,22 @@ def extract(
     Raises CannotStart, BadPolicy or BadModel before anything is done, RunStopped on a full disk.
     """
     settings = settings or ExtractSettings()
+    place = open_uploads(uploads, settings.source)
+    return extract_from(place, accounts, out, settings, progress)
+
+
+def extract_from(
+    place: Uploads,
+    accounts: Path,
+    out: Path,
+    settings: ExtractSettings,
+    progress: Callable[[Progress], None] | None = None,
+) -> RunReport:
+    """As `extract`, from any place that gives items and files the way `LocalUploads` does."""
     policy = load_policy(settings.policy)
     accounts_file = read_accounts(accounts)
     device = resolve_device(settings.device)
-    place = open_uploads(uploads, settings.source)
+    require_vision(settings.vision)
     with hold_output(out), Ledger(out / LEDGER_NAME) as ledger, place:
         job = _Job(ledger, policy, settings, device, progress)
         try:
@@ -139,10 +151,12 @@ def extract(
             )
             job.process(admission(read_uploads(place, settings.shard)), place)
             if not place.exists():
-                raise FileNotFoundError(f"{uploads} vanished while it was read")
+                raise FileNotFoundError("the uploads vanished while they were read")
+            started = perf_counter()
             documents = account_profiles(ledger, accounts_file.accounts, policy, as_of)
             counter = _Counted(documents)
             write_profiles(out / PROFILES_NAME, counter)
+            job.clock.add("profiles", started)
             report = job.report(as_of, counter.count, accounts_file.problems)
             write_run_report(out, report.document)
         except (sqlite3.OperationalError, OSError) as error:
