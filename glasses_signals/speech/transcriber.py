@@ -15,7 +15,12 @@ from glasses_signals.records import Dropped, Span, Transcript, Utterance, Wavefo
 from glasses_signals.speech.decoding import Decoded, Opening, decode, open_windows
 from glasses_signals.speech.distance import DistanceSettings, far_speech
 from glasses_signals.speech.guards import GuardSettings, fault, most_tokens
-from glasses_signals.speech.languages import Language, LanguageSettings, choose_language
+from glasses_signals.speech.languages import (
+    Language,
+    LanguageSettings,
+    choose_language,
+    doubted,
+)
 from glasses_signals.speech.mel import SAMPLE_RATE, power_spectrum
 from glasses_signals.speech.model import Memory, WhisperModel
 from glasses_signals.speech.vad import VadSettings, VoiceActivity, speech_spans
@@ -215,13 +220,13 @@ class Transcriber:
         return heard
 
     def _doubt_language(self, job: _Job, heard: _Heard) -> None:
-        """Accented English may pass for Welsh: what fails its guards in a language that nobody
+        """Accented English may pass for Dutch: what fails its guards in a language that nobody
         named is heard again in the default language."""
         recording, settings = heard.window.recording, self.settings.languages
         named = settings.language or job.spoken[recording]
-        foreign = job.languages[recording].code != settings.default
-        if heard.reason and heard.window.attempt == 0 and foreign and not named:
-            job.languages[recording] = Language(settings.default, 0.0, sure=False)
+        other = doubted(job.languages[recording], settings)
+        if heard.reason and heard.window.attempt == 0 and other is not None and not named:
+            job.languages[recording] = other
 
     def _next_try(self, heard: _Heard) -> _Window | None:
         """The window to hear again, or None: the words are good, or no try is left."""
@@ -280,9 +285,10 @@ def _transcripts(job: _Job, heard: Sequence[_Heard]) -> list[Transcript]:
 
 def _transcript(results: Sequence[_Heard], language: Language | None) -> Transcript:
     utterances, dropped = [], []
+    least = language.least_log_probability if language is not None else 0.0
     for result in results:
         span = result.window.span
-        if result.reason is None:
+        if result.reason is None and result.mean_log_probability >= least:
             utterances.append(
                 Utterance(
                     span.start_s,
@@ -295,7 +301,7 @@ def _transcript(results: Sequence[_Heard], language: Language | None) -> Transcr
             )
         else:
             unsure = language is not None and not language.sure
-            reason = "language_uncertain" if unsure else result.reason
+            reason = "language_uncertain" if unsure or result.reason is None else result.reason
             dropped.append(Dropped(span.start_s, span.end_s, reason))
     spoken = language if utterances else None
     return Transcript(
