@@ -2,17 +2,19 @@
 
     python benchmarks/speech.py [--device auto|cpu|cuda] [--clips 240] [--repeats 3] [--json FILE]
         [--only NAME,...] [--sets voice_dev,voice_real_dev,nonspeech_dev,long]
+    python benchmarks/speech.py --soak N     memory of ours over N short clips
 
 Every contestant is a process of its own, started anew for each measurement, imports and model
 loading included; contestants take turns within a round, and the median of the rounds counts. All
-run the same Whisper base weights. The peers need `pip install faster-whisper pywhispercpp`; one
-that is not installed is left out, and said so.
+run the same Whisper base weights. The peers need `pip install 'glasses-signals[bench]'`, and
+`whisper-s2t` besides; one that is not installed is left out, and said so.
 
 Contestants:
   ours        `Transcriber` with its defaults: language detected, guards on
   fw1, fw5    faster-whisper int8, beam 1 and 5, language="en"
   openai      openai-whisper fp32, greedy, language="en"
   cpp         whisper.cpp f16, language="en", context = clip + 6 s rounded up to 256
+  s2t         WhisperS2T (CTranslate2 int8, its own voice activity, batches of 16 over files)
 
 Sets: `voice_dev` (WER), `voice_real_dev` (slot recall), `nonspeech_dev` (phantom words an hour,
 with made noise, tones, clicks and music), `long` (the clips of voice_dev in one file of half an
@@ -32,10 +34,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import wave
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import speech_soak
 import speech_weights
 from numpy.typing import NDArray
 
@@ -106,12 +110,33 @@ def cpp(clips: Clips, device: str) -> list[str]:
     return texts
 
 
+def s2t(clips: Clips, device: str) -> list[str]:
+    import whisper_s2t
+
+    model = whisper_s2t.load_model(
+        str(speech_weights.ctranslate2(MODEL)),
+        backend="CTranslate2",
+        device=device,
+        compute_type="float16" if device == "cuda" else "int8",
+        cpu_threads=os.cpu_count() or 1,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        files = [f"{folder}/{number}.wav" for number in range(len(clips))]
+        for file, clip in zip(files, clips, strict=True):
+            with wave.open(file, "wb") as out:
+                out.setparams((1, 2, RATE, 0, "NONE", ""))
+                out.writeframes((np.clip(clip, -1, 1) * 32767).astype("<i2").tobytes())
+        heard = model.transcribe_with_vad(files, lang_codes=["en"], batch_size=16)
+    return [" ".join(segment["text"] for segment in segments) for segments in heard]
+
+
 CONTESTANTS: dict[str, tuple[Callable[[Clips, str], list[str]], str]] = {
     "ours": (ours, "onnxruntime"),
     "fw1": (fw1, "faster_whisper"),
     "fw5": (fw5, "faster_whisper"),
     "openai": (openai, "whisper"),
     "cpp": (cpp, "pywhispercpp"),
+    "s2t": (s2t, "whisper_s2t"),
 }
 
 
@@ -216,6 +241,9 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(CONTESTANTS))
     parser.add_argument("--sets", default="voice_dev,voice_real_dev,nonspeech_dev,long")
     parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--soak", type=int, metavar="N", help="memory of ours over N short clips"
+    )
     parser.add_argument("--contest", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.contest:
@@ -224,6 +252,9 @@ def main() -> None:
     from glasses_signals.models.sessions import cpu_flags, resolve_device
 
     device = resolve_device(arguments.device)
+    if arguments.soak:
+        speech_soak.soak(clips_of("voice_dev", 240)[0], arguments.soak, MODEL, device)
+        return
     names = []
     for name in arguments.only.split(","):
         if importlib.util.find_spec(CONTESTANTS[name][1]):

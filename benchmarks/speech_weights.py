@@ -23,6 +23,7 @@ def prepare(name: str, contestants: Sequence[str]) -> None:
         "fw5": ctranslate2,
         "openai": torch_checkpoint,
         "cpp": ggml,
+        "s2t": ctranslate2,
     }
     for contestant in contestants:
         if contestant in makers:

@@ -1,0 +1,191 @@
+"""How much of what is sensitive gets through when it is spoken instead of typed.
+
+    python benchmarks/spoken_restraint.py [EVAL] [--sentences 50] [--seed 0] [--show] [--json]
+
+Sentences of EVAL's `sensitive_dev.jsonl`, as many of each topic and style as there are, are spoken
+by flite (voices slt, rms, awb, kal16) and espeak-ng (American, British, Scottish; other languages
+in their own voice), with ambient sound of `nonspeech_dev` 10 to 20 dB below, and go through speech,
+language check, sensitive gate and mapper as in a job. A sentence leaks when any interest comes out
+of it. Every leak is of one of three kinds: the sentence leaks when typed too, it was heard well
+enough (at most a fifth of its words wrong), or it was misheard.
+
+Needs the Debian packages `flite` and `espeak-ng`. `--show` prints the leaked sentences.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import cycle
+from pathlib import Path
+
+import jiwer
+import numpy as np
+from restraint import share
+from whisper.normalizers import EnglishTextNormalizer
+
+from glasses_signals.media.audio import decode_audio
+from glasses_signals.media.decode import DecodeResult
+from glasses_signals.policy.policy import load_policy
+from glasses_signals.records import Account, Item, ItemKind, Source, Waveform
+from glasses_signals.runners.operators import Clock, Decoded, Judge, Judged, Observed, Recognise
+from glasses_signals.speech.transcriber import SpeechSettings
+from glasses_signals.text.language import detect_language
+from glasses_signals.vision.tagger import VisionSettings
+
+FLITE = ("slt", "rms", "awb", "kal16")
+ESPEAK = ("en-us", "en-gb", "en-gb-scotland")
+SNR_DB = (10.0, 20.0)
+HEARD_WELL = 0.2
+Row = dict[str, str]
+
+
+def chosen(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
+    """Sentences from every topic and style in turn."""
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["topic"], row["style"]].append(row)
+    order = random.Random(seed)
+    for key in groups:
+        order.shuffle(groups[key])
+    names = sorted(groups)
+    order.shuffle(names)
+    picked: list[Row] = []
+    for name in cycle(names):
+        if len(picked) >= count or not any(groups.values()):
+            return picked
+        if groups[name]:
+            picked.append(groups[name].pop())
+    return picked
+
+
+def spoken(row: Row, number: int, folder: Path) -> tuple[Waveform, str]:
+    """The sentence's sound and its voice."""
+    file = folder / f"{number}.wav"
+    foreign = row["style"] == "foreign"
+    voices = [*(("flite", v) for v in FLITE), *(("espeak-ng", v) for v in ESPEAK)]
+    engine, voice = voices[number % len(voices)]
+    if foreign:
+        engine, voice = "espeak-ng", detect_language(row["text"])[0] or "en-us"
+    if engine == "flite":
+        command = ["flite", "-voice", voice, "-t", row["text"], "-o", str(file)]
+    else:
+        command = ["espeak-ng", "-v", voice, "-s", "155", "-w", str(file), row["text"]]
+    subprocess.run(command, check=True, capture_output=True)
+    return decode_audio(file), f"{engine} {voice}"
+
+
+def noisy(wave: Waveform, noise: np.ndarray, snr_db: float) -> Waveform:
+    """With half a second of lead-in and tail, and noise through all of it."""
+    silence = np.zeros(8_000, np.float32)
+    sound = np.concatenate([silence, wave.samples, silence])
+    loud = wave.samples[np.abs(wave.samples) > 1e-3]
+    noise = np.resize(noise, len(sound))
+    noise = noise * np.sqrt(np.mean(loud**2) / np.mean(noise**2) / 10 ** (snr_db / 10))
+    sound = 0.3 * (sound + noise) / np.abs(sound + noise).max()
+    return Waveform(sound.astype(np.float32))
+
+
+def recordings(rows: Sequence[Row], eval_folder: Path, seed: int) -> list[tuple[Waveform, str]]:
+    noises = [decode_audio(f).samples for f in sorted((eval_folder / "nonspeech_dev").iterdir())]
+    order = random.Random(seed)
+    made = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, row in enumerate(rows):
+            wave, voice = spoken(row, number, Path(folder))
+            made.append((noisy(wave, order.choice(noises), order.uniform(*SNR_DB)), voice))
+    return made
+
+
+def observed(waves: Sequence[Waveform]) -> list[Observed]:
+    """As a job hears them: recordings of an account that has not named its languages."""
+    now = datetime.now(UTC)
+    account = Account("a", "US", frozenset({"glasses"}), now, False, False)
+    decoded = [
+        Decoded(
+            Item(str(i), "a", Source.GLASSES, ItemKind.VOICE, now, True),
+            account,
+            DecodeResult(str(i), waveform=wave),
+        )
+        for i, wave in enumerate(waves)
+    ]
+    return Recognise(SpeechSettings(), VisionSettings())(decoded, Clock())
+
+
+def typed(rows: Sequence[Row]) -> list[Observed]:
+    now = datetime.now(UTC)
+    return [
+        Observed(
+            Item(str(i), "a", Source.CHAT, ItemKind.TEXT, now, True, text=row["text"]),
+            written=(row["text"],),
+        )
+        for i, row in enumerate(rows)
+    ]
+
+
+def kind_of_leak(row: Row, heard: Observed, when_typed: Judged) -> str:
+    if when_typed.evidence:
+        return "leaks when typed too"
+    plain = EnglishTextNormalizer()
+    words = plain(" ".join(heard.spoken))
+    wrong = jiwer.wer(plain(row["text"]), words) if words else 1.0
+    return "heard well enough" if wrong <= HEARD_WELL else "misheard"
+
+
+def groups(rows: Sequence[Row], voices: Sequence[str], leaked: Sequence[bool]) -> Iterable[object]:
+    yield share("leak, spoken", leaked)
+    for name in ("style", "topic"):
+        for value in sorted({row[name] for row in rows}):
+            some = [hit for hit, row in zip(leaked, rows, strict=True) if row[name] == value]
+            yield share(f"leak, {name} {value}", some)
+    for engine in ("flite", "espeak-ng"):
+        some = [hit for hit, v in zip(leaked, voices, strict=True) if v.startswith(engine)]
+        yield share(f"leak, {engine}", some)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    beside = Path(__file__).parents[2] / "shared" / "eval"
+    default = Path(os.environ.get("GLASSES_SIGNALS_EVAL", beside))
+    parser.add_argument("eval", nargs="?", type=Path, default=default)
+    parser.add_argument("--sentences", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--show", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    lines = (arguments.eval / "sensitive_dev.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = chosen([json.loads(line) for line in lines], arguments.sentences, arguments.seed)
+    sounds = recordings(rows, arguments.eval, arguments.seed)
+    voices = [voice for _, voice in sounds]
+    heard = observed([wave for wave, _ in sounds])
+    judge = Judge(load_policy())
+    judged = judge(heard, Clock())
+    by_typing = judge(typed(rows), Clock())
+    leaked = [bool(j.evidence) for j in judged]
+    figures = list(groups(rows, voices, leaked))
+    figures.insert(1, share("leak, the same typed", (bool(j.evidence) for j in by_typing)))
+    nothing = sum(not observed.spoken and not observed.bystander for observed in heard)
+    kinds: dict[str, int] = {"of the leaks": sum(leaked), "nothing heard at all": nothing}
+    for row, one, j, t in zip(rows, heard, judged, by_typing, strict=True):
+        if j.evidence:
+            kind = kind_of_leak(row, one, t)
+            kinds[kind] = kinds.get(kind, 0) + 1
+            if arguments.show:
+                print(kind, row, one.spoken, [e.interest_id for e in j.evidence])
+    if arguments.json:
+        print(json.dumps({"figures": figures, "kinds": kinds}))
+        return
+    for figure in figures:
+        print("  ".join(str(value) for value in dict(figure).values()))  # type: ignore[call-overload]
+    print(kinds)
+
+
+if __name__ == "__main__":
+    main()
