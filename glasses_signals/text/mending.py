@@ -1,4 +1,4 @@
-"""Puts back the spaces that reading a picture loses: "Takeonecapsule" is "Take one capsule"."""
+"""Mends what reading a picture gets wrong: "Takeonecapsule" is "Take one capsule"."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from importlib import resources
 
 _RUN = re.compile(r"[A-Za-z']{7,}")  # shorter runs are left alone: too easily two words by chance
+_DIGIT_IN_WORD = re.compile(r"(?<=[A-Za-z])[01](?=[A-Za-z])")
 _LONGEST = 20
 _COST_A_WORD = 2.5  # keeps "forget" from being "for get"
 _LEAST_MEAN_LENGTH = 3.5  # of the words: names of medicines fall apart into shorter ones
@@ -16,9 +17,15 @@ _FREQUENT = 300
 _PLURAL_COST = 1.0
 
 
-def spaced(text: str) -> str:
-    """The text with spaces inside runs of letters that are several English words and not one."""
+def mended(text: str) -> str:
+    """The text with letters for digits inside words, and spaces inside runs of several words."""
+    text = _DIGIT_IN_WORD.sub(_letter, text)
     return _RUN.sub(lambda run: _split(run.group()), text)
+
+
+def _letter(digit: re.Match[str]) -> str:
+    capital = digit.string[digit.start() - 1].isupper()
+    return ("O" if capital else "o") if digit.group() == "0" else ("I" if capital else "l")
 
 
 def _split(run: str) -> str:

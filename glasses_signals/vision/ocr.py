@@ -20,10 +20,10 @@ from glasses_signals.media.resize import resized
 from glasses_signals.models.sessions import Session, resolve_device
 from glasses_signals.models.store import BuiltModel, open_model
 from glasses_signals.records import Image, TextLine
-from glasses_signals.text.spacing import spaced
+from glasses_signals.text.mending import mended
 from glasses_signals.vision.paragraphs import paragraphs
 
-# RapidOCR's own settings for these models (config.yaml of rapidocr 3.4), but for the sizes.
+# RapidOCR's own settings for these models (config.yaml of rapidocr 3.8), but for the sizes.
 _HOT_FROM, _MEAN_FROM, _GROW = 0.3, 0.5, 1.6
 _MOST_LINES = 100
 _TURNED_FROM = 0.9
@@ -94,7 +94,7 @@ class TextReader:
             numbers += [number] * len(upright)
         for number, (text, confidence) in zip(numbers, self._recognised(cuts), strict=True):
             if confidence >= _READ_FROM and sum(map(str.isalpha, text)) >= _FEWEST_LETTERS:
-                read.append(TextLine(spaced(text.strip()), confidence, number))
+                read.append(TextLine(mended(text.strip()), confidence, number))
         return tuple(read)
 
     def _regions(self, pixels: NDArray[np.uint8]) -> list[Region]:
