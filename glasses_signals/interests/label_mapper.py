@@ -29,6 +29,10 @@ _SENSITIVE = "sensitive:"
 EMIT_AT = 0.5
 FEAR_AT = 0.05
 
+# Temples and mosques are most often taken for palaces (one at 0.75, with 0.055 for all sensitive
+# classes), while the palaces of the scenes, benchmarks/scenes.tsv, had under 0.02 or over 0.07.
+FEAR_BESIDE = {"imagenet:698": 0.03}
+
 # Nodes so wide that two classes under them have nothing in common.
 _TOO_WIDE = frozenset({"206", "268", "305", "422"})
 
@@ -93,14 +97,15 @@ class LabelMapper:
             labels=tuple(names),
         )
 
-    def _feared_topic(self, labels: Iterable[Label]) -> str | None:
-        """The sensitive topic with most probability, when all of them together reach FEAR_AT."""
+    def _feared_topic(self, labels: Sequence[Label]) -> str | None:
+        """The sensitive topic with most probability, when all of them together must be feared."""
         fears: dict[str, float] = defaultdict(float)
         for label in labels:
             left_out = self._row(label).left_out
             if left_out.startswith(_SENSITIVE):
                 fears[left_out.removeprefix(_SENSITIVE)] += label.probability
-        if sum(fears.values()) < FEAR_AT:
+        best = max(labels, key=lambda label: label.probability, default=None)
+        if sum(fears.values()) < FEAR_BESIDE.get(best.class_id if best else "", FEAR_AT):
             return None
         return max(sorted(fears), key=lambda topic: fears[topic])
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glasses_signals.errors import BadModel
-from glasses_signals.interests.label_mapper import LabelMapper, confidence
+from glasses_signals.interests.label_mapper import LabelMapper, LabelVerdict, confidence
 from glasses_signals.interests.taxonomy import load_taxonomy
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import Label
@@ -15,6 +15,13 @@ from glasses_signals.records import Label
 TOPICS = {
     *("religion", "sexual_orientation", "politics", "health"),
     *("race_ethnicity", "philosophy", "trade_union"),
+}
+
+REASONS = {
+    *(f"sensitive:{topic}" for topic in TOPICS),
+    *("belief_hint", "person", "clothing"),
+    *("wildlife", "insect", "farm_animal", "wild_plant", "fossil"),
+    *("everyday", "place", "passing_vehicle", "several_meanings", "weapon", "age_restricted"),
 }
 
 
@@ -35,7 +42,9 @@ def suggested(mapper: LabelMapper, **probabilities: float) -> set[str]:
     return {taxonomy.node(interest.interest_id).name for interest in verdict.interests}
 
 
-@pytest.mark.parametrize(("table", "classes"), [("imagenet", 1000), ("coco", 80), ("taxonomy", 203)])
+@pytest.mark.parametrize(
+    ("table", "classes"), [("imagenet", 1000), ("coco", 80), ("taxonomy", 203)]
+)
 def test_the_table_judges_every_class_of_its_list(
     mapper: LabelMapper, table: str, classes: int
 ) -> None:
@@ -70,10 +79,41 @@ def test_a_sensitive_class_excludes_the_picture_even_when_it_is_unlikely(
     assert (verdict.interests, verdict.labels) == ((), ())
 
 
-def test_people_suggest_nothing(mapper: LabelMapper) -> None:
-    assert suggested(mapper, person=0.99) == set()
-    assert suggested(mapper, groom=0.99) == set()
-    assert suggested(mapper, bikini=0.99) == set()
+def test_every_line_has_a_node_or_a_known_reason(mapper: LabelMapper) -> None:
+    unread = {i for i, r in mapper.rows.items() if bool(r.interests) == (r.left_out in REASONS)}
+    assert unread == set()
+
+
+def test_a_temple_taken_for_a_palace_is_feared_earlier(mapper: LabelMapper) -> None:
+    assert mapper.map(seen(mapper, palace=0.75, mosque=0.04)).excluded == "sensitive:religion"
+    assert suggested(mapper, castle=0.85, monastery=0.04) == {"Travel"}
+    assert suggested(mapper, palace=0.95, mosque=0.02) == {"Travel"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("person", "groom", "ballplayer", "scuba_diver"),
+        *("bikini", "brassiere", "suit", "wig", "academic_gown", "kimono", "sombrero", "jersey"),
+        *("military_uniform", "running_shoe", "sandal", "bib", "diaper", "sunglasses", "tie"),
+    ],
+)
+def test_people_and_what_they_wear_suggest_nothing(mapper: LabelMapper, name: str) -> None:
+    assert mapper.map(seen(mapper, **{name: 0.99})) == LabelVerdict()
+
+
+def test_cars_in_every_street_and_screens_in_every_room_suggest_nothing(
+    mapper: LabelMapper,
+) -> None:
+    assert suggested(mapper, minivan=0.4, beach_wagon=0.3, pickup=0.3) == set()
+    assert suggested(mapper, television=0.6, cellular_telephone=0.4) == set()
+    assert suggested(mapper, sports_car=0.9) == {"Performance Cars"}
+
+
+def test_what_stands_for_several_things_suggests_nothing(mapper: LabelMapper) -> None:
+    assert suggested(mapper, tennis_ball=0.95) == set()
+    assert suggested(mapper, theater_curtain=0.95) == set()
+    assert suggested(mapper, space_bar=0.95) == set()
 
 
 def test_unsure_breeds_are_a_sure_dog(mapper: LabelMapper) -> None:
