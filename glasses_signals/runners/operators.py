@@ -20,6 +20,7 @@ from glasses_signals.interests.verdicts import LANGUAGE_UNSUPPORTED, TextVerdict
 from glasses_signals.media.pool import DecodeResult
 from glasses_signals.models.store import open_model
 from glasses_signals.policy.policy import Policy
+from glasses_signals.policy.printed import printed_topic
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import (
     Account,
@@ -257,6 +258,7 @@ class Judge:
     def _judge(self, observed: Observed, verdicts: Mapping[str, Verdict]) -> Judged:
         seen = [self.labels.map(picture) for picture in observed.pictures]
         reasons = [verdicts[text].excluded for text in _texts(observed)]
+        reasons += [reason for lines in observed.printed for reason in printed_reasons(lines)]
         reasons += [verdict.excluded for verdict in seen]
         excluded = sorted(reason for reason in reasons if reason is not None)
         sensitive = [reason for reason in excluded if reason.startswith("sensitive:")]
@@ -308,6 +310,12 @@ def texts_in_picture(lines: Sequence[TextLine]) -> Iterator[str]:
     yield from together
     if together:
         yield " ".join(together)
+
+
+def printed_reasons(lines: Sequence[TextLine]) -> list[str]:
+    """Why a picture must not be used by the way its text is printed, whatever the gate says."""
+    topics = (printed_topic(text) for text in texts_in_picture(lines))
+    return [f"sensitive:{topic}" for topic in topics if topic is not None]
 
 
 def _evidence(

@@ -15,7 +15,7 @@ from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import Image, ItemKind, Label, MappedInterest, Transcript
-from glasses_signals.runners.operators import texts_in_picture
+from glasses_signals.runners.operators import printed_reasons, texts_in_picture
 from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
 from glasses_signals.uploads.bundles import MEDIA_KINDS
 from glasses_signals.vision.ocr import TextReader, decode_settings, passages
@@ -129,7 +129,9 @@ class _PictureTexts:
         read = self._reader.read(images)
         wanted = [text for lines in read for text in texts_in_picture(lines)]
         verdicts = dict(zip(wanted, self._judge(wanted), strict=True)) if wanted else {}
-        excluded = sorted({v.excluded for v in verdicts.values() if v.excluded is not None})
+        reasons = {v.excluded for v in verdicts.values() if v.excluded is not None}
+        reasons.update(reason for lines in read for reason in printed_reasons(lines))
+        excluded = sorted(reasons)
         sensitive = [reason for reason in excluded if reason.startswith("sensitive:")]
         told = (text for lines in read for text in passages(lines))
         return _Printed(
