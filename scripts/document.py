@@ -45,10 +45,8 @@ def python_page() -> str:
     """The public names with their signatures and docstrings."""
     parts = [
         "# Python\n\nMade from docstrings by `scripts/document`; don't edit it by hand.\n\n"
-        "These names, imported from `glasses_signals`, are stable: within a major version none is\n"
-        "removed and no parameter changes its meaning. What is to go warns with a\n"
-        "`DeprecationWarning` for one minor version first, and the changelog says what to use\n"
-        "instead. Other modules may change at any time.\n"
+        "These names, imported from `glasses_signals`, are stable; other modules may change at any\n"
+        "time. [What you can rely on](../stability.md) says how something goes.\n"
     ]
     for name in glasses_signals.__all__:
         value = getattr(glasses_signals, name)
