@@ -72,7 +72,11 @@ def resolve_device(device: str) -> str:
 
 
 def default_threads() -> int:
-    """Number of CPUs that this process may use."""
+    """Number of CPUs that this process may use: `OMP_NUM_THREADS` where it is set, as Ray does for
+    its actors, or all that it may run on."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -7,7 +7,8 @@ with the driver, which stores units as they come back: what it stores doesn't de
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from glasses_signals.errors import CannotStart
@@ -16,6 +17,8 @@ from glasses_signals.runners.admission import Admitted
 from glasses_signals.runners.local import decoded
 from glasses_signals.runners.units import UnitOperator, UnitResult, gather, weight
 from glasses_signals.uploads.local import LocalUploads
+
+CONNECT_S = 10.0
 
 
 class _UnitActor:
@@ -55,6 +58,7 @@ def run_on_ray(
     except ImportError:
         raise CannotStart("Ray is not installed: pip install 'glasses-signals[ray]'") from None
     if not ray.is_initialized():
+        _check_answers(address)
         try:
             ray.init(address=address, include_dashboard=False, log_to_driver=False)
         except (ConnectionError, ValueError) as error:
@@ -68,8 +72,25 @@ def run_on_ray(
         fn_constructor_args=(operator, decode_workers),
         batch_size=1,
         batch_format="pyarrow",
-        num_gpus=gpus,
-        concurrency=(1, max(1, int(ray.cluster_resources().get("GPU" if gpus else "CPU", 1)))),
+        **actor_resources(gpus, ray.cluster_resources()),
     )
     for row in results.iter_rows():
         yield pickle.loads(row["result"])
+
+
+def _check_answers(address: str | None) -> None:
+    """Raises CannotStart when nothing listens at `HOST:PORT`: Ray itself tries for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):  # none, `auto`, or a form that Ray judges
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_S).close()
+    except OSError as error:
+        raise CannotStart(f"no Ray cluster answers at {address}: {error}") from None
+
+
+def actor_resources(gpus: float, cluster: Mapping[str, float]) -> dict[str, Any]:
+    """What each actor asks for, and from one up to how many of them the cluster can hold."""
+    kind, each = ("GPU", gpus) if gpus else ("CPU", 1.0)
+    most = max(1, int(cluster.get(kind, 0) / each))
+    return {"num_gpus" if gpus else "num_cpus": each, "concurrency": (1, most)}
