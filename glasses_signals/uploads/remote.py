@@ -7,11 +7,12 @@ land in a temporary folder from which each file goes as soon as it has been used
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -41,7 +42,9 @@ ATTEMPTS = 5
 FIRST_PAUSE_S = 0.2  # doubled from one attempt to the next
 # So many files in a row that can't be fetched mean that the store is away, not the files.
 MAX_FAILURES_IN_A_ROW = 10
-_CHUNK = 1 << 20
+# A file that comes more slowly than this is no better than one that doesn't come.
+PIECE_BYTES = 8 << 20
+PIECE_S = 120.0
 
 Entry = TypeVar("Entry")
 
@@ -55,8 +58,6 @@ class RemoteUploads:
 
     def __init__(self, url: str, source: Source = Source.GLASSES) -> None:
         """Raises CannotStart when the URL's protocol is unknown or its package is missing."""
-        if source not in (Source.GLASSES, Source.CHAT):
-            raise CannotStart(f"--source {source} reads a local file; copy {url} here first")
         self._source = source
         try:
             options = {"use_listings_cache": False, "skip_instance_cache": True}
@@ -87,11 +88,8 @@ class RemoteUploads:
             raise CannotStart(
                 f"{self._url} is not there, or may not be read with these credentials"
             )
-        if self._source is Source.CHAT:
-            local = Path(self._folder.name) / PurePosixPath(self._root).name
-            size = int(self._asked(self._fs.size, self._root))
-            self._asked(self._copy, self._root, size, local)
-            yield from read_sibling(local, self._source)
+        if self._source is not Source.GLASSES:
+            yield from self._read_sibling()
             return
         seen: dict[str, str] = {}
         for folder in self._bundle_folders():
@@ -99,6 +97,18 @@ class RemoteUploads:
                 yield folder
             else:
                 yield from self._read_bundle(folder, seen)
+
+    def _read_sibling(self) -> Iterator[Item | Refusal]:
+        local = Path(self._folder.name) / PurePosixPath(self._root).name
+        self._asked(self._copy, self._asked(self._fs.info, self._root), local)
+        above = PurePosixPath(self._root).parent
+        for found in read_sibling(local, self._source):
+            if isinstance(found, Item) and found.path is not None:
+                inside = Path(found.path).relative_to(local.parent).as_posix()
+                path = self._fs.unstrip_protocol(str(above / inside))
+                yield replace(found, path=path, root=None)
+            else:
+                yield found
 
     def _bundle_folders(self) -> Iterator[str | Refusal]:
         """Folders that hold a manifest or media, as `read_bundles` finds them, by their paths."""
@@ -149,13 +159,16 @@ class RemoteUploads:
 
     def file_facts(self, item: Item) -> list[object]:
         """What changes with a file's content, from the listing. Raises BadInput: not there."""
-        entry = self._listed.get(self._fs._strip_protocol(item.path))
+        name = self._fs._strip_protocol(item.path)
+        if self._source is not Source.GLASSES:  # one file lists them all: asked for one by one
+            with contextlib.suppress(FileNotFoundError):
+                self._listed = {name: self._asked(self._fs.info, name)}
+        entry = self._listed.get(name)
         if entry is None:
             raise BadInput("the file is not there; upload the bundle again")
         if entry["size"] > MAX_MEDIA_BYTES:
             raise BadInput(f"the file is larger than {MAX_MEDIA_BYTES >> 30} GiB")
-        changed = entry.get("ETag") or entry.get("mtime") or entry.get("created")
-        return [entry["size"], str(changed)]
+        return _facts(entry)
 
     def fetch(
         self, entries: Iterable[Entry], item_of: Callable[[Entry], Item]
@@ -189,36 +202,38 @@ class RemoteUploads:
         if item.path is None:
             return None, 0
         name = self._fs._strip_protocol(item.path)
-        size = int(self._listed[name]["size"])
+        entry = self._listed[name]
         local = Path(self._folder.name) / f"{next(self._numbers)}{PurePosixPath(name).suffix}"
-        return self._threads.submit(self._fetched, name, size, local), size
+        return self._threads.submit(self._fetched, entry, local), int(entry["size"])
 
     @staticmethod
     def _is_full(window: deque[tuple[Any, Any, int]]) -> bool:
         return len(window) >= FETCH_AHEAD or sum(size for *_, size in window) > MAX_WINDOW_BYTES
 
-    def _fetched(self, name: str, size: int, local: Path) -> Fetched:
+    def _fetched(self, entry: Mapping[str, Any], local: Path) -> Fetched:
         try:
-            self._tried(self._copy, name, size, local)
+            self._tried(self._copy, entry, local)
         except FileNotFoundError:
             return Fetched(local, "the file is not there any more; upload the bundle again")
         except Exception as error:  # of whatever kind the store's client raises
             return Fetched(local, f"can't be fetched: {type(error).__name__}: {error}")
         return Fetched(local)
 
-    def _copy(self, name: str, size: int, local: Path) -> None:
-        received = 0
-        with (
-            self._fs.open(name, "rb", cache_type="readahead") as source,
-            local.open("wb") as target,
-        ):
-            while chunk := source.read(_CHUNK):
-                received += len(chunk)
-                if received > size:
-                    break
-                target.write(chunk)
-        if received != size:
-            raise OSError(f"{received} bytes came, {size} were listed")
+    def _copy(self, entry: Mapping[str, Any], local: Path) -> None:
+        """Fetch a listed file piece by piece, each within PIECE_S, and see that it is still it."""
+        name, size, received = entry["name"], int(entry["size"]), 0
+        with local.open("wb") as target:
+            while received < size:
+                wanted = min(size - received, PIECE_BYTES)
+                piece = self._fs.cat_file(
+                    name, start=received, end=received + wanted, timeout=PIECE_S
+                )
+                if len(piece) != wanted:
+                    raise OSError(f"{len(piece)} bytes came, {wanted} were asked for")
+                target.write(piece)
+                received += wanted
+        if _facts(self._fs.info(name)) != _facts(entry):
+            raise OSError("it was replaced since it was listed")
 
     def _asked(self, action: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """As `_tried`, for what the run can't do without. Raises RunStopped."""
@@ -244,3 +259,8 @@ class RemoteUploads:
                     raise
                 time.sleep(FIRST_PAUSE_S * 2 ** (attempt - 1))
         raise AssertionError("not reached")
+
+
+def _facts(entry: Mapping[str, Any]) -> list[object]:
+    changed = entry.get("ETag") or entry.get("mtime") or entry.get("created")
+    return [entry["size"], str(changed)]

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ import pytest
 import s3fs
 
 from glasses_signals.errors import BadInput, CannotStart, RunStopped
-from glasses_signals.records import Item
+from glasses_signals.records import Item, Source
 from glasses_signals.runners.extract import ExtractSettings, extract
 from glasses_signals.uploads import remote
 from glasses_signals.uploads.bundles import Refusal, read_bundles
 from glasses_signals.uploads.local import Fetched
 from glasses_signals.uploads.remote import RemoteUploads
 
+PIECE = 512  # bytes that a slow answer gives at once
 MEDIA = {f"photo-{n}.jpg": bytes([n]) * (1000 * n + 7) for n in range(12)}
 
 
@@ -41,6 +43,7 @@ class Proxy(ThreadingHTTPServer):
         self.faults: list[str] = []  # for each file, one after another, then none
         self.seen: Counter[str] = Counter()
         self.lock = threading.Lock()
+        self.over = threading.Event()  # ends what stalls
 
     @property
     def url(self) -> str:
@@ -87,8 +90,17 @@ class _Handler(BaseHTTPRequestHandler):
             if name.lower() not in ("connection", "transfer-encoding", "date", "server"):
                 self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body[: len(body) // 2] if fault == "cut" else body)
+        if self.command == "HEAD":
+            return
+        if fault in ("cut", "stall"):
+            body = body[: len(body) // 2]
+        for start in range(0, len(body), PIECE if fault == "slow" else max(1, len(body))):
+            self.wfile.write(body[start : start + PIECE if fault == "slow" else None])
+            if fault == "slow":
+                time.sleep(0.001)
+        if fault == "stall":
+            self.wfile.flush()
+            self.server.over.wait()
 
     do_HEAD = do_GET  # noqa: N815 - the base's name
 
@@ -129,6 +141,7 @@ def proxy(store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
     monkeypatch.setattr(remote, "FIRST_PAUSE_S", 0.001)
     yield server
+    server.over.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -204,11 +217,78 @@ def test_files_come_whole_and_go_when_they_are_used(url: str) -> None:
         assert fetched(place) == MEDIA
 
 
-@pytest.mark.parametrize("faults", [["error"], ["cut"], ["error", "cut", "error"]])
-def test_errors_and_cut_bodies_are_tried_again(url: str, proxy: Proxy, faults: list[str]) -> None:
+@pytest.mark.parametrize(
+    "faults", [["error"], ["cut"], ["slow"], ["error", "cut", "error"], ["slow", "cut"]]
+)
+def test_errors_cut_bodies_and_slow_ones_are_survived(
+    url: str, proxy: Proxy, faults: list[str]
+) -> None:
     proxy.faults = faults
     with RemoteUploads(url) as place:
         assert fetched(place) == MEDIA
+
+
+def test_a_body_that_never_ends_is_given_up_and_asked_for_again(
+    url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "PIECE_S", 1.0)
+    proxy.faults = ["stall"]
+    with RemoteUploads(url) as place:
+        ((item, file),) = place.fetch(islice(present(place), 1), lambda item: item)
+        assert file is not None
+        assert file.error is None
+        assert file.path.read_bytes() == MEDIA[Path(str(item.path)).name]
+
+
+def test_a_file_of_many_pieces_comes_whole(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "PIECE_BYTES", 1000)
+    with RemoteUploads(url) as place:
+        assert fetched(place) == MEDIA
+
+
+def test_a_file_that_is_replaced_after_it_was_listed_is_refused(url: str, store: str) -> None:
+    files = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True)
+    with RemoteUploads(url) as place:
+
+        def replaced() -> Iterator[Item]:
+            for item in islice(present(place), 1):
+                files.pipe(str(item.path), b"other bytes, and more of them" * 1000)
+                yield item
+
+        ((_, file),) = place.fetch(replaced(), lambda item: item)
+    assert file is not None
+    assert "replaced since it was listed" in str(file.error)
+
+
+def test_prompts_with_images_come_from_a_store(
+    url: str, store: str, samples: Path, tmp_path: Path
+) -> None:
+    """Golden for `imagine`: the same profile as from a local file."""
+    image = samples / "uploads" / "ada-1" / "photo-001.heic"
+    lines = [
+        {"account_id": "acct-ada", "sent_at": "2026-01-10T10:00:00Z", **line}
+        for line in (
+            {"request_id": "1", "prompt": "a mushroom risotto", "image": "kept/a.heic"},
+            {"request_id": "2", "prompt": "a racing bicycle", "image": "kept/gone.heic"},
+            {"request_id": "3", "prompt": "a sailing boat"},
+        )
+    ]
+    here = tmp_path / "here"
+    (here / "kept").mkdir(parents=True)
+    shutil.copy(image, here / "kept" / "a.heic")
+    (here / "prompts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    files = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True)
+    files.put(str(here), f"{url}/imagine", recursive=True)
+    settings = ExtractSettings(
+        source=Source.IMAGINE, as_of=datetime(2026, 2, 1, tzinfo=UTC), device="cpu"
+    )
+    accounts = samples / "accounts.jsonl"
+    local = extract(here / "prompts.jsonl", accounts, tmp_path / "local", settings)
+    there = extract(f"{url}/imagine/prompts.jsonl", accounts, tmp_path / "there", settings)
+    assert there.counts == local.counts
+    assert there.counts["quarantined:file"] == 1
+    written = (tmp_path / "there" / "profiles.jsonl").read_bytes()
+    assert written == (tmp_path / "local" / "profiles.jsonl").read_bytes() != b""
 
 
 def test_a_file_that_goes_after_it_was_listed_is_told(url: str, store: str) -> None:
