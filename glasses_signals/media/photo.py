@@ -7,6 +7,7 @@ of a full decode. What can't be decoded to its end is refused: half a picture ha
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ _JPEG_MAGIC = b"\xff\xd8\xff"
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 # libjpeg warns about many harmless things; only these mean that pixels are missing or wrong.
 _JPEG_DAMAGE = ("premature end", "corrupt jpeg data: bad huffman", "unsupported marker")
+_JPEG_LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker")
+_MUCH_LEFT_OVER = 64  # bytes: fewer are padding that some encoders leave
 _EXIF_ORIENTATION = 0x0112
 
 
@@ -82,13 +85,20 @@ def _decode_jpeg(data: bytes, name: str, settings: PhotoSettings) -> Image:
     try:
         pixels = simplejpeg.decode_jpeg(data, strict=True, **options)
     except ValueError as error:
-        if any(damage in str(error).lower() for damage in _JPEG_DAMAGE):
+        if _is_damage(str(error).lower()):
             raise BadInput(f"{name}: the JPEG is truncated or damaged: {error}") from None
         try:
             pixels = simplejpeg.decode_jpeg(data, strict=False, **options)
         except ValueError as hopeless:
             raise BadInput(f"{name}: the JPEG can't be decoded: {hopeless}") from None
     return _upright(pixels, jpeg_orientation(data), int(width), int(height))
+
+
+def _is_damage(warning: str) -> bool:
+    left_over = _JPEG_LEFT_OVER.search(warning)
+    if left_over is not None:
+        return int(left_over.group(1)) >= _MUCH_LEFT_OVER
+    return any(damage in warning for damage in _JPEG_DAMAGE)
 
 
 def _decode_with_pillow(data: bytes, name: str, settings: PhotoSettings) -> Image:

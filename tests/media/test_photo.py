@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
@@ -87,6 +88,60 @@ def test_a_16_bit_grey_png_keeps_its_brightness(coffee: PIL.Image.Image) -> None
     deep = PIL.Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
     image = decode_photo_bytes(encoded(deep, "PNG"), "photo")
     assert difference(image.pixels, grey) < 2
+
+
+def test_a_16_bit_colour_png_keeps_its_colours(coffee: PIL.Image.Image) -> None:
+    deep = np.asarray(coffee)[:, :, ::-1].astype(np.uint16) * 257
+    written, data = cv2.imencode(".png", deep)
+    assert written
+    assert difference(decode_photo_bytes(data.tobytes(), "photo").pixels, coffee) < 2
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L", "RGB"])
+def test_a_large_jpeg_of_any_colours_is_decoded_small_and_upright(
+    coffee: PIL.Image.Image, mode: str
+) -> None:
+    exif = PIL.Image.Exif()
+    exif[ORIENTATION] = 6
+    large = coffee.convert(mode).resize((3600, 2400))
+    image = decode_photo_bytes(encoded(large, "JPEG", exif=exif, progressive=True), "photo")
+    upright = coffee.convert(mode).transpose(PIL.Image.Transpose.ROTATE_270)
+    assert (image.full_width, image.full_height) == (2400, 3600)
+    assert 256 <= image.pixels.shape[1] < 520
+    assert difference(image.pixels, upright) < 7
+
+
+@pytest.mark.parametrize("format_", ["PNG", "WEBP"])
+def test_other_formats_come_out_upright_too(coffee: PIL.Image.Image, format_: str) -> None:
+    exif = PIL.Image.Exif()
+    exif[ORIENTATION] = 8
+    image = decode_photo_bytes(encoded(coffee, format_, exif=exif, quality=95), "photo")
+    assert (image.full_width, image.full_height) == (coffee.height, coffee.width)
+    assert difference(image.pixels, coffee.transpose(PIL.Image.Transpose.ROTATE_90)) < 6
+
+
+def test_what_phones_append_to_a_jpeg_does_no_harm(coffee: PIL.Image.Image) -> None:
+    """Motion photos carry a video behind the picture, portraits a second JPEG."""
+    data = encoded(coffee, "JPEG", quality=95)
+    for appended in (b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 20, data):
+        assert difference(decode_photo_bytes(data + appended, "photo").pixels, coffee) < 6
+
+
+@pytest.mark.parametrize("noise", [bytes(range(250)) * 8, b"\xff" * 2000, b""])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+def test_a_jpeg_damaged_in_the_middle_is_refused(
+    coffee: PIL.Image.Image, noise: bytes, share: float
+) -> None:
+    data = encoded(coffee, "JPEG", quality=95)
+    start = int(len(data) * share)
+    with pytest.raises(BadInput, match="truncated or damaged"):
+        decode_photo_bytes(data[:start] + noise + data[start + 2000 :], "photo")
+
+
+def test_a_few_bytes_of_padding_do_no_harm(coffee: PIL.Image.Image) -> None:
+    data = encoded(coffee, "JPEG", quality=95)
+    padded = data[:-2] + bytes(8) + data[-2:]
+    assert difference(decode_photo_bytes(padded, "photo").pixels, coffee) < 6
 
 
 def test_an_animated_webp_shows_its_first_frame(coffee: PIL.Image.Image) -> None:

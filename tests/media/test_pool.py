@@ -4,6 +4,9 @@ import hashlib
 import os
 from pathlib import Path
 
+import av
+import numpy as np
+import PIL.Image
 import pytest
 
 from glasses_signals.media.decode import DecodeLimits
@@ -59,6 +62,39 @@ def test_a_file_that_stalls_its_worker_is_given_up_and_the_others_go_on(tmp_path
         results = list(pool.decode(tasks))
     assert "decoding took over 0.5 s" in str(results[0].error)
     assert all(result.image is not None for result in results[1:])
+
+
+def write_clip(path: Path, sound: bool) -> Path:
+    """Three seconds of the cat, with a tone or without any sound."""
+    pixels = np.asarray(PIL.Image.open(PHOTOS[0]).convert("RGB").resize((320, 240)))
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 320, 240, "yuv420p"
+        audio = container.add_stream("aac", rate=16_000) if sound else None
+        for _ in range(30):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(video.encode(None))
+        if audio is not None:
+            tone = np.sin(np.arange(48_000) * 0.17).astype(np.float32)[None] * 0.3
+            frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+            frame.sample_rate = 16_000
+            container.mux(audio.encode(frame))
+            container.mux(audio.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_video_gives_frames_and_its_sound_if_it_has_any(tmp_path: Path, sound: bool) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", sound)
+    with DecodePool(1) as pool:
+        (result,) = pool.decode([DecodeTask("clip", str(clip), "video")])
+    assert result.error is None
+    assert len(result.frames) == 1
+    if sound:
+        assert result.waveform is not None
+        assert result.waveform.duration_s == pytest.approx(3, abs=0.2)
+    else:
+        assert result.waveform is None
 
 
 def test_tasks_are_taken_only_a_little_ahead() -> None:

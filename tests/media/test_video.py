@@ -104,6 +104,61 @@ def turn_clockwise(path: Path) -> None:
     path.write_bytes(data)
 
 
+def test_a_variable_frame_rate_shifts_nothing(tmp_path: Path) -> None:
+    """Long stills between bursts: each picture is seen at the time it stands there."""
+    pictures = scenes()
+    path = tmp_path / "clip.mp4"
+    moments = [
+        *(i / 30 for i in range(60)),  # two seconds of the first picture, 30 frames each
+        *(2 + i * 4 for i in range(4)),  # sixteen of the second, a frame every four
+        *(18 + i / 10 for i in range(100)),  # ten of the third
+    ]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.height, stream.width, stream.pix_fmt = 240, 320, "yuv420p"
+        stream.time_base = Fraction(1, 600)
+        stream.codec_context.time_base = Fraction(1, 600)
+        stream.options = {"g": "10", "sc_threshold": "0"}
+        for moment in moments:
+            picture = pictures[0 if moment < 2 else 1 if moment < 18 else 2]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = round(moment * 600), Fraction(1, 600)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames = sample_frames(path)
+    assert [shows(f.image.pixels, p) for f, p in zip(frames, pictures, strict=True)] == [True] * 3
+    assert frames[0].time_s == 0
+    assert 2 <= frames[1].time_s < 18 <= frames[2].time_s
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_long_clips_cost_no_more_frames_than_allowed(tmp_path: Path, codec: str) -> None:
+    pictures = scenes() * 20
+    path = write_video(tmp_path / "clip.mp4", pictures, 3, keyframe_every=30, codec=codec)
+    frames = sample_frames(path, VideoSettings(duplicate_difference=0))
+    assert len(frames) <= 12 * 3 + 1
+
+
+def test_a_broken_tail_of_an_mp4_costs_only_the_tail(tmp_path: Path) -> None:
+    """With its index in front (as for streaming), half a file plays half the time."""
+    pictures = scenes()
+    plain = write_video(tmp_path / "plain.mp4", pictures, seconds_each=10)
+    path = tmp_path / "clip.mp4"
+    with (
+        av.open(str(plain)) as old,
+        av.open(str(path), "w", options={"movflags": "faststart"}) as new,
+    ):
+        copied = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copied
+                new.mux(packet)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    frames = sample_frames(path)
+    assert shows(frames[0].image.pixels, pictures[0])
+    assert not any(shows(frame.image.pixels, pictures[2]) for frame in frames)
+
+
 def test_a_broken_tail_costs_only_the_tail(tmp_path: Path) -> None:
     pictures = scenes()
     path = write_video(tmp_path / "clip.ts", pictures, seconds_each=10)
