@@ -21,6 +21,7 @@ from glasses_signals.cli.options import (
     moment,
     ocr_option,
     policy_option,
+    program,
     workers_option,
 )
 from glasses_signals.cli.progress import shown_progress
@@ -193,7 +194,8 @@ def _print_report(report: RunReport, out: Path) -> None:
     if report.quarantined:
         rows = ((q.place, q.reason) for q in report.quarantined)
         screen.print(tables.rows_table("Quarantined", ["file", "reason"], rows))
-    for line in tables.closing_lines(report.profiles, out, report.document["elapsed_s"]):
+    elapsed_s = report.document["elapsed_s"]
+    for line in tables.closing_lines(report.profiles, out, elapsed_s, program()):
         screen.print(line, soft_wrap=True)
 
 
@@ -206,6 +208,8 @@ def _rehearse(
     log = current_log()
     found = rehearse(uploads, accounts, out, settings)
     _warn(log, found.account_problems)
+    for refusal in found.refused:
+        log("warning", "refused", place=refusal.where, reason=refusal.reason)
     if log.as_json:
         shown = {"counts": found.counts, "would_open": found.would_open}
         extra = {"by_account": found.by_account} if by_account else {}
@@ -213,6 +217,9 @@ def _rehearse(
         return
     screen = tables.console()
     screen.print(tables.gates_table(found.counts, found.would_open))
+    if found.refused:
+        refused = ((refusal.where, refusal.reason) for refusal in found.refused)
+        screen.print(tables.rows_table("Can't be used", ["where", "reason"], refused))
     if by_account:
         screen.print(tables.accounts_table(found.by_account))
     screen.print("Nothing was opened and nothing written.")

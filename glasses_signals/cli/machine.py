@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,16 +30,38 @@ def doctor() -> None:
         sys.exit(EXIT_REFUSED)
 
 
+def _benchmark(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """One of the names; `bench --help` is a question about `bench` itself."""
+    if value in ("-h", "--help"):
+        click.echo(context.get_help())
+        context.exit()
+    names = ("speech", "vision", "job", "quality")
+    if value not in names:
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(names)}")
+    return value
+
+
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("name", type=click.Choice(["speech", "vision", "job", "quality"]))
+@click.argument("name", metavar="{speech|vision|job|quality}", callback=_benchmark)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(name: str, arguments: tuple[str, ...]) -> None:
-    """Run one of the benchmarks that come with the checkout; `bench NAME --help` says more."""
+    """Run one of the benchmarks that come with the checkout; `bench NAME --help` says more.
+
+    They need labelled media: GLASSES_SIGNALS_EVAL names the folder, docs/how-to/benchmarks.md says
+    what it holds.
+    """
     import subprocess
 
-    script = Path(__file__).parents[2] / "benchmarks" / f"{name}.py"
+    root = Path(__file__).parents[2]
+    script = root / "benchmarks" / f"{name}.py"
     if not script.is_file():
         raise CannotStart(f"{script} is not there: benchmarks come with a checkout, not the wheel")
+    sets = Path(os.environ.get("GLASSES_SIGNALS_EVAL") or root.parent / "shared" / "eval")
+    if not sets.is_dir() and not {"-h", "--help"} & set(arguments):
+        raise CannotStart(
+            f"no labelled media in {sets}; name their folder with GLASSES_SIGNALS_EVAL: "
+            "docs/how-to/benchmarks.md says how to make one"
+        )
     sys.exit(subprocess.run([sys.executable, str(script), *arguments], check=False).returncode)
 
 

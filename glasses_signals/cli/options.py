@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,15 @@ ocr_option = click.option(
     help="Also read the text in pictures; needs `glasses-signals models build rapidocr` once.",
 )
 OCR_MODEL = "rapidocr"
+
+
+def program() -> str:
+    """What to type to reach this program again: its name, or its path when that isn't found."""
+    name = "glasses-signals"
+    started = Path(sys.argv[0])
+    if shutil.which(name) or not started.is_file():
+        return name
+    return "python -m glasses_signals" if started.name == "__main__.py" else str(started)
 
 
 def moment(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:

@@ -32,6 +32,9 @@ def audiences(out: Path, policy: Path | None, as_json: bool) -> None:
             line = {"id": size.interest_id, "path": size.path, "about": size.about_accounts}
             click.echo(json.dumps(line))
         return
+    if not sizes:
+        click.echo(f"No interest is held by {rules.min_audience} accounts or more; none is told.")
+        return
     rows = ((s.interest_id, " > ".join(s.path), str(s.about_accounts)) for s in sizes)
     console().print(rows_table("Audiences", ["id", "interest", "about"], rows))
     click.echo(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from glasses_signals.cli.options import json_option, moment, policy_option
+from glasses_signals.cli.options import json_option, moment, policy_option, program
 
 
 @click.command()
@@ -38,7 +38,7 @@ def explain(out: Path, account: str, interest: str | None, as_json: bool) -> Non
                 f"  - {capture['captured_at']} {capture['source']}, {capture['modality']}, "
                 f"by its {capture['rule']}{labels}: {capture['confidence']:.2f}"
             )
-        click.echo(f"  Remove: glasses-signals forget {out} {account} --interest {entry['id']}")
+        click.echo(f"  Remove: {program()} forget {out} {account} --interest {entry['id']}")
 
 
 @click.command()
@@ -58,10 +58,12 @@ def forget(
 
     A salted hash stays, so that a rerun over the same uploads does not bring it back.
     """
+    from glasses_signals.runners.output import REPORT_NAME
     from glasses_signals.runners.rights import forget as run
 
+    had_report = (out / REPORT_NAME).exists()
     erased = run(out, account, interest, before, policy)
-    click.echo(f"Erased {erased} pieces of evidence; profiles are rewritten.")
+    click.echo(f"Erased {erased} pieces of evidence; profiles are rewritten.{_gone(had_report)}")
 
 
 @click.command()
@@ -70,7 +72,16 @@ def forget(
 @policy_option
 def optout(out: Path, account: str, policy: Path | None) -> None:
     """Erase an account and keep it out of all later runs on OUT."""
+    from glasses_signals.runners.output import REPORT_NAME
     from glasses_signals.runners.rights import opt_out as run
 
+    had_report = (out / REPORT_NAME).exists()
     erased = run(out, account, policy)
-    click.echo(f"Erased {erased} pieces of evidence; the account stays out from now on.")
+    done = f"Erased {erased} pieces of evidence; the account stays out from now on."
+    click.echo(done + _gone(had_report))
+
+
+def _gone(had_report: bool) -> str:
+    """The copies that the command reached, and those it can't."""
+    report = " The report, which may tell of the account, is removed." if had_report else ""
+    return f"{report} Exports are copies: make them again."

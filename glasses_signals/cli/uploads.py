@@ -19,3 +19,7 @@ def bundle(folder: Path, account: str, upload_id: str | None) -> None:
     from glasses_signals.uploads.bundles import write_manifest
 
     click.echo(f"wrote {write_manifest(folder, account, upload_id)}")
+    click.echo(
+        f"Next: a line for {account} in accounts.jsonl, saying what its holder agreed to "
+        "(docs/formats.md has one), then extract with --dry-run"
+    )

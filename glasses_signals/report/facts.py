@@ -61,6 +61,7 @@ class Facts:
     confidences: tuple[tuple[str, int, int], ...]
     interest_counts: Mapping[int, int]
     sources: Mapping[str, int]
+    evidence: int  # pieces that the ledger holds about these accounts
 
     @property
     def policy_is_the_runs(self) -> bool:
@@ -85,6 +86,7 @@ def gather(out: Path, policy: Policy) -> Facts:
         confidences=tuple((*key, n) for key, n in sorted(seen.confidences.items())),
         interest_counts=dict(sorted(seen.interest_counts.items())),
         sources=dict(sorted(seen.sources.items())),
+        evidence=seen.evidence,
     )
 
 
@@ -115,6 +117,7 @@ class _Seen:
         self.confidences: Counter[tuple[str, int]] = Counter()
         self.interest_counts: Counter[int] = Counter()
         self.sources: Counter[str] = Counter()
+        self.evidence = 0
 
     def passing(self, path: Path) -> Iterator[Document]:
         for _, profile in read_profiles(path):
@@ -134,6 +137,7 @@ class _Seen:
     def _add_evidence(self, account_id: str, held: set[str]) -> None:
         topics, captures = set(), set()
         for evidence in self._ledger.evidence(account_id):
+            self.evidence += 1
             if evidence.interest_id in held:
                 week = _monday(evidence.captured_at)
                 topics.add((week, self._taxonomy.tier2(evidence.interest_id).id))

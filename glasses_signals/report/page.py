@@ -21,54 +21,10 @@ from glasses_signals.report import charts
 from glasses_signals.report.accounts import account_sections
 from glasses_signals.report.facts import Facts, Step, gather
 from glasses_signals.report.reliability import load_curve
+from glasses_signals.report.words import POLICY_ROWS, REASONS
 from glasses_signals.runners.output import PROFILES_NAME, open_ledger
 
-# Read after a number of items.
-REASONS = {
-    "account_unknown": "of accounts that the accounts file lacks",
-    "already_done": "done by an earlier run",
-    "bad_manifest": "with a manifest that can't be used",
-    "before_effective_date": "captured before the policy's date",
-    "capture_in_future": "captured in the future",
-    "capture_time_unknown": "without a usable capture time",
-    "file": "with a file that can't be used",
-    "forgotten": "erased at the account holder's wish",
-    "language_unsupported": "in a language that can't be judged",
-    "links_unknown": "with unclear product links",
-    "minor": "of minors",
-    "minor_unknown": "of accounts of unclear age",
-    "no_interest": "telling no interest",
-    "not_ai_interaction": "not put to the assistant",
-    "nothing_recognised": "with nothing recognised",
-    "notice_not_before_capture": "captured before notice was sent",
-    "notice_not_sent": "of accounts not notified",
-    "only_bystanders": "in which only bystanders speak",
-    "opt_out_unknown": "of accounts with an unclear opt-out",
-    "opted_out": "of accounts that opted out",
-    "product_not_linked": "of products not linked",
-    "region_excluded": "of excluded regions",
-    "region_unknown": "of accounts of unknown region",
-    "sensitive": "touching topics that are never used",
-}
-
 MAX_NAME = 24  # characters of a cell whose words are not to be broken
-
-POLICY_ROWS = {
-    "effective_date": "Captures count from",
-    "excluded_regions": "Excluded regions",
-    "required_links": "Products that must be linked",
-    "conversation_window_s": "Seconds around a sensitive capture that stay empty",
-    "excluded_topics": "Topics never used",
-    "text_threshold": "Probability that excludes a text",
-    "named_threshold": "Probability that excludes a text that names a topic outright",
-    "half_life_days": "Half-life of an interest, days",
-    "retention_days": "Evidence is erased after, days",
-    "min_confidence": "Lowest confidence kept",
-    "min_score": "Lowest score kept",
-    "min_occurrences": "Fewest captures for an interest",
-    "min_audience": "Smallest audience told of",
-    "audience_step": "Audience sizes are rounded down to",
-}
 
 
 def write_report(
@@ -102,6 +58,7 @@ def _page(facts: Facts, accounts: Iterable[str] | None) -> Iterator[str]:
     yield from _summary(facts)
     yield from _funnel(facts)
     yield from _section("interests", "Interests", _interests(facts))
+    yield from _section("kept", "What is kept, and about whom", _kept(facts, accounts is not None))
     yield from _section("speed", "Speed", _speed(facts))
     yield from _section("quarantine", "Quarantined files", _quarantine(facts))
     yield from _section("models", "Models and policy in force", _in_force(facts))
@@ -142,7 +99,12 @@ def _head(scripts: Sequence[str]) -> Iterator[str]:
 def _header(facts: Facts, accounts: bool) -> Iterator[str]:
     run = facts.run
     links = [("summary", "Summary"), ("funnel", "Funnel"), ("interests", "Interests")]
-    links += [("speed", "Speed"), ("quarantine", "Quarantine"), ("models", "Models and policy")]
+    links += [
+        ("kept", "What is kept"),
+        ("speed", "Speed"),
+        ("quarantine", "Quarantine"),
+        ("models", "Models and policy"),
+    ]
     links += [("accounts", "Accounts")] if accounts else []
     yield '<a class=skip href="#main">Skip to content</a><header><div class=title>'
     yield f"<h1>Run of {escape(str(run.get('started_at', ''))[:16].replace('T', ', '))} UTC</h1>"
@@ -234,6 +196,36 @@ def _interests(facts: Facts) -> Iterator[str]:
     yield table("Audiences", ("Id", "Interest", "About"), rows)
 
 
+def _kept(facts: Facts, accounts: bool) -> Iterator[str]:
+    """For a reviewer who has only this page; docs/privacy.md has the whole of it."""
+    days = facts.policy.retention_days
+    rows = [
+        ("Accounts with a profile", _count(facts.profiles)),
+        (
+            "Kept about each",
+            "taxonomy ids of interests, with confidence, strength, first and last seen, expiry",
+        ),
+        (
+            "Kept as their evidence",
+            f"{_count(facts.evidence)} rows in all: time, product, kind of capture, taxonomy id, "
+            "confidence, and the names of picture classes that led there, such as mountain bike",
+        ),
+        (
+            "Never kept",
+            "words said or written, pictures, faces, voices, places, and what was left out because "
+            "of its topic",
+        ),
+        ("For how long", f"{days:g} days after the capture, or until forgotten"),
+        ("Where", "ledger.sqlite, profiles.jsonl and run.json in the output folder, for its owner"),
+        ("Of accounts left out", "a hash of each item and the word excluded, without account"),
+        ("Of what was forgotten", "salted hashes, so that it does not come back"),
+        ("Named on this page", "single accounts" if accounts else "no account"),
+        ("To see one account", "glasses-signals explain OUT ACCOUNT"),
+        ("To erase one", "glasses-signals forget OUT ACCOUNT; optout also keeps it out"),
+    ]
+    yield _facts_table("What is kept", rows)
+
+
 def _figure(chart: charts.Chart) -> str:
     heading = f"<h3>{escape(chart.title)}</h3>"
     if not chart.rows:
@@ -272,7 +264,10 @@ def _rate(rate: object) -> str:
 def _quarantine(facts: Facts) -> Iterator[str]:
     rows = [(entry["place"], entry["reason"]) for entry in facts.run.get("quarantined", [])]
     if rows:
-        yield "<p class=note>These could not be used; the rest of the run went on without them.</p>"
+        yield (
+            "<p class=note>These could not be used; the rest of the run went on without them. "
+            "Names of files may tell whose they are.</p>"
+        )
         yield table("Quarantined files", ("File", "Reason"), rows)
     else:
         yield "<p class=empty>None: every file could be used.</p>"

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from glasses_signals.report.facts import funnel
-from glasses_signals.report.page import REASONS
+from glasses_signals.report.words import FIELDS, REASONS
 from glasses_signals.runners.output import PROFILES_NAME
 
 MAX_ACCOUNTS = 20  # shown at the end of a run; the rest is in profiles.jsonl
@@ -88,15 +88,16 @@ def stages_table(run: Mapping[str, Any]) -> Table:
 
 def gates_table(counts: Mapping[str, int], would_open: Mapping[str, int]) -> Table:
     """What a run would do with what was uploaded."""
-    left_out = sorted(
-        ((n, _plain(key)) for key, n in counts.items() if ":" in key), key=lambda row: -row[0]
-    )
+    lost = sorted(((key, n) for key, n in counts.items() if ":" in key), key=lambda loss: -loss[1])
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in sorted(would_open.items()))
-    rows = [("uploaded", f"{counts.get('uploaded', 0):,}", "")]
-    rows += [("left out", f"{n:,}", words) for n, words in left_out]
-    rows += [("done before", f"{counts.get('already_done', 0):,}", "")]
-    rows += [("would be opened", f"{sum(would_open.values()):,}", kinds)]
-    return _numbers_table("Dry run", ["what", "items", "why"], rows)
+    rows = [("uploaded", f"{counts.get('uploaded', 0):,}", "", "")]
+    rows += [
+        ("left out", f"{n:,}", _plain(key), FIELDS.get(key.partition(":")[2], ""))
+        for key, n in lost
+    ]
+    rows += [("done before", f"{counts.get('already_done', 0):,}", "", "")]
+    rows += [("would be opened", f"{sum(would_open.values()):,}", kinds, "")]
+    return _numbers_table("Dry run", ["what", "items", "why", "field"], rows)
 
 
 def accounts_table(by_account: Mapping[str, Mapping[str, int]]) -> Table:
@@ -111,12 +112,12 @@ def accounts_table(by_account: Mapping[str, Mapping[str, int]]) -> Table:
     return _numbers_table("By account", ["account", "allowed", "left out"], rows)
 
 
-def closing_lines(profiles: int, out: Path, elapsed_s: float) -> Iterator[str]:
-    """Where the result lies, and what to type next."""
+def closing_lines(profiles: int, out: Path, elapsed_s: float, program: str) -> Iterator[str]:
+    """Where the result lies, and what to type next; `program` is how the command is reached."""
     noun = "profile" if profiles == 1 else "profiles"
     yield f"{profiles:,} {noun} in {escape(str(out / PROFILES_NAME))}, after {elapsed_s:,.1f} s"
     if profiles:
-        yield f"Next: glasses-signals report {escape(str(out))}"
+        yield f"Next: {escape(program)} report {escape(str(out))}"
 
 
 def _numbers_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

@@ -25,11 +25,15 @@ NO_ACCOUNT = "(unusable manifests)"
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What a run would do. `counts` by reason are as in a run report; `would_open` is by kind."""
+    """What a run would do. `counts` by reason are as in a run report; `would_open` is by kind.
+
+    `refused` are manifests and lines that can't be used.
+    """
 
     counts: Mapping[str, int]
     would_open: Mapping[str, int]
     by_account: Mapping[str, Mapping[str, int]]
+    refused: tuple[Refusal, ...]
     account_problems: tuple[str, ...]
 
 
@@ -45,6 +49,7 @@ def rehearse(
     accounts_file = read_accounts(accounts)
     counts: Counter[str] = Counter()
     by_account: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    refused: list[Refusal] = []
     with ExitStack() as held, open_uploads(uploads, settings.source) as place:
         admission = Admission(
             accounts_file.accounts,
@@ -57,9 +62,9 @@ def rehearse(
             rehearsal=True,
         )
         read = read_uploads(place, settings.shard)
-        admitted = admission(_noting(read, counts, by_account))
+        admitted = admission(_noting(read, counts, by_account, refused))
         would_open = Counter(str(entry.item.kind) for entry in admitted)
-    return Rehearsal(counts, would_open, by_account, accounts_file.problems)
+    return Rehearsal(counts, would_open, by_account, tuple(refused), accounts_file.problems)
 
 
 def _ledger(out: Path, held: ExitStack) -> Ledger:
@@ -74,11 +79,14 @@ def _noting(
     uploads: Iterable[Item | Refusal],
     counts: Counter[str],
     by_account: defaultdict[str, Counter[str]],
+    refused: list[Refusal],
 ) -> Iterator[Item | Refusal]:
     """Pass uploads on, and note what was counted for each by the time the next is asked for."""
     for upload in uploads:
         before = counts.copy()
         yield upload
+        if isinstance(upload, Refusal):
+            refused.append(upload)
         account_id = upload.account_id if isinstance(upload, Item) else NO_ACCOUNT
         by_account[account_id].update(counts - before)
 

@@ -22,7 +22,7 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     assert found.stdout.split() == []
 
 
-@pytest.mark.parametrize("command", ["", *(name for name in cli.cli.commands if name != "bench")])
+@pytest.mark.parametrize("command", ["", *cli.cli.commands])
 def test_every_command_has_a_help_text(command: str, run: Run) -> None:
     found = run(*command.split(), "--help")
     assert found.returncode == 0
@@ -79,3 +79,43 @@ def test_the_version_tells_runtime_and_models_without_loading_them() -> None:
     assert "CPUExecutionProvider" in second
     assert any(line.startswith("model whisper-base: ") for line in models)
     assert found.stderr.split() == []
+
+
+@pytest.fixture
+def output(samples: Path, tmp_path: Path, run: Run) -> Path:
+    """The output folder of a run over the sample messages."""
+    where = (samples / "chats.jsonl", "--accounts", samples / "accounts.jsonl")
+    run("extract", *where, "--source", "chat", "--out", tmp_path, "--as-of", "2026-02-01T00:00:00Z")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_an_audience_too_small_is_told_in_words(output: Path, run: Run) -> None:
+    assert run("audiences", output).stdout.startswith("No interest is held by 50 accounts or more")
+
+
+@pytest.mark.slow
+def test_forgetting_says_which_copies_it_reached(output: Path, run: Run) -> None:
+    (output / "report.html").write_text("of an earlier run")
+    assert (
+        "report, which may tell of the account, is removed"
+        in run("forget", output, "acct-ada").stdout
+    )
+    assert "report" not in run("optout", output, "acct-ada").stdout
+
+
+def test_a_benchmark_without_labelled_media_says_how_to_make_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setenv("GLASSES_SIGNALS_EVAL", str(tmp_path / "none"))
+    found = run("bench", "job")
+    assert found.returncode == 3
+    assert "benchmarks.md" in found.stderr
+    assert run("bench", "quality", "--help").returncode == 0
+
+
+def test_help_on_benchmarks_and_a_wrong_name(run: Run) -> None:
+    assert "GLASSES_SIGNALS_EVAL" in run("bench", "--help").stdout
+    wrong = run("bench", "everything")
+    assert wrong.returncode == 1
+    assert "quality" in wrong.stderr

@@ -163,3 +163,23 @@ def read_terminal(end: int) -> str:
         except OSError:  # Linux's way of saying that the other end was closed
             pass
     return b"".join(parts).decode()
+
+
+def test_a_dry_run_names_the_field_to_mend_and_manifests_that_cant_be_used(
+    tmp_path: Path, run: Run
+) -> None:
+    upload = tmp_path / "uploads" / "one"
+    upload.mkdir(parents=True)
+    (upload / "a.jpg").write_bytes(b"x")
+    run("bundle", upload, "--account", "acct-1")
+    broken = tmp_path / "uploads" / "two"
+    broken.mkdir()
+    (broken / "upload.json").write_text("{")
+    (tmp_path / "accounts.jsonl").write_text('{"account_id": "acct-1", "region": "US"}\n')
+    where = ("--accounts", tmp_path / "accounts.jsonl", "--out", tmp_path / "out")
+    found = run("extract", tmp_path / "uploads", *where, "--dry-run")
+    assert "of accounts of unclear age" in found.stdout
+    assert "minor" in found.stdout
+    assert "two" in found.stdout
+    told = events(run("extract", tmp_path / "uploads", *where, "--dry-run", "--json").stderr)
+    assert [(event["level"], event["event"]) for event in told] == [("warning", "refused")]

@@ -32,8 +32,10 @@ NOT_RUN = {
     r"podman ": "needs a container engine",
     r"systemctl ": "needs systemd as the first process",
     r"glasses-signals models build my-": "tests/vision/test_user_model.py builds such a model",
-    r"glasses-signals (transcribe --model|models verify) my-": "needs the model built before",
+    r"glasses-signals (transcribe --model|tag --model|models verify) my-": "needs the model built",
+    r"glasses-signals extract .* --tagger my-": "needs the model built before",
     r"glasses-signals extract .* --device cuda": "needs a GPU",
+    r"glasses-signals bench speech --only ours,fw1,cpp": "needs the other engines, and minutes",
 }
 # What stands for the reader's own cluster.
 STAND_INS = {" --ray-address ray-head:6379": ""}
@@ -84,7 +86,7 @@ def desk(samples: Path, tmp_path: Path) -> Path:
     """A folder with everything that the docs' commands name."""
     from made_output import make_output
 
-    for name in ("docs", "samples", "benchmarks"):
+    for name in ("docs", "samples", "benchmarks", "tests"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     small_uploads(samples, tmp_path / "UPLOADS")
     shutil.copy(samples / "accounts.jsonl", tmp_path / "accounts.jsonl")

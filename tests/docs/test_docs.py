@@ -55,7 +55,25 @@ def test_every_command_in_the_docs_exists_with_its_options(line: str) -> None:
     command: click.Command = cli
     while isinstance(command, click.Group) and not words[0].startswith("-"):
         command = command.commands[words.pop(0)]
-    command.make_parser(click.Context(command)).parse_args(words)
+    context = click.Context(command, **command.context_settings)
+    command.make_parser(context).parse_args(words)
+
+
+@pytest.mark.parametrize("name", ["speech", "vision", "job", "quality"])
+def test_benchmark_options_in_the_docs_exist(name: str) -> None:
+    start = f"glasses-signals bench {name} "
+    used = {
+        word
+        for page in PAGES
+        for line in shell_lines(page)
+        if start in line
+        for word in shlex.split(line)
+        if word.startswith("--")
+    }
+    script = REPOSITORY / "benchmarks" / f"{name}.py"
+    command = [sys.executable, str(script), "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert used <= set(re.findall(r"--[a-z-]+", shown.stdout))
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:

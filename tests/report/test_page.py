@@ -17,8 +17,9 @@ from glasses_signals.policy.accounts import REASONS as ACCOUNT_REASONS
 from glasses_signals.policy.policy import DEFAULT_POLICY, load_policy
 from glasses_signals.report import charts
 from glasses_signals.report.facts import gather
-from glasses_signals.report.page import POLICY_ROWS, REASONS, write_report
+from glasses_signals.report.page import write_report
 from glasses_signals.report.reliability import load_curve
+from glasses_signals.report.words import FIELDS, POLICY_ROWS, REASONS
 from glasses_signals.runners.output import REPORT_NAME
 from glasses_signals.runners.rights import forget
 
@@ -141,6 +142,15 @@ def test_vega_lite_accepts_every_chart(chart: object, output: Path) -> None:
     assert vl_convert.vegalite_to_vega({**spec, "width": 400}, vl_version=charts.VEGA_LITE)["marks"]
 
 
+def test_a_reviewer_reads_what_is_kept_and_whom_the_page_names(
+    page: str, account_page: str
+) -> None:
+    for words in ("Never kept", "180 days after the capture", "glasses-signals forget"):
+        assert words in page
+    assert "<bdi>no account</bdi>" in page
+    assert "<bdi>single accounts</bdi>" in account_page
+
+
 def test_a_small_run_tells_no_interest(tmp_path: Path) -> None:
     make_output(tmp_path, accounts=20)
     write_report(tmp_path, tmp_path / "report.html")
@@ -158,6 +168,7 @@ def test_another_policy_than_the_runs_is_pointed_out(output: Path, tmp_path: Pat
 
 def test_every_reason_and_policy_value_has_plain_words() -> None:
     assert {*ACCOUNT_REASONS, LANGUAGE_UNSUPPORTED} <= set(REASONS)
+    assert set(FIELDS) == set(ACCOUNT_REASONS)
     unnamed = {"known_products", "max_after_as_of_h", "sha256"}
     assert set(POLICY_ROWS) == set(load_policy().__slots__) - unnamed
 
