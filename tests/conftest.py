@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,3 +59,32 @@ def eval_dir() -> Path | None:
 @pytest.fixture(scope="session")
 def encoder() -> TextEncoder:
     return TextEncoder(EncoderSettings(device="cpu"))
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[str]:
+    """The address of an S3 server on this machine; whoever asks for it has keys to it."""
+    code = (
+        "from moto.server import ThreadedMotoServer\n"
+        "import sys\n"
+        "server = ThreadedMotoServer('127.0.0.1', 0, verbose=False)\n"
+        "server.start()\n"
+        "print(server.get_host_and_port()[1], flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    keys |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in keys.items():
+            patch.setenv(name, value)
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    process.kill()
+    process.wait()
