@@ -32,12 +32,13 @@ from glasses_signals.records import Transcript, Waveform
 from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
 
 COLUMNS = ("right", "English", "other", "uncertain", "dropped")
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".g722", ".gsm")
 STEPS = (0.0, 0.45, 0.7, 0.9, 0.99, 1.01)
 Row = dict[str, object]
 
 
 def sounds(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.rglob("*") if f.suffix in (".wav", ".flac", ".ogg", ".mp3"))
+    return sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES)
 
 
 def english(folder: Path, count: int) -> list[Path]:
