@@ -24,6 +24,7 @@ from glasses_signals.cli.options import (
     program,
     workers_option,
 )
+from glasses_signals.cli.out import given_out, with_local_out
 from glasses_signals.cli.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path),
-    help="Folder for ledger, profiles and run report.",
+    help="Folder for ledger, profiles and run report; or its URL, such as s3://bucket/out.",
 )
 @click.option(
     "--source",
@@ -94,6 +94,7 @@ if TYPE_CHECKING:
 )
 @click.option("--by-account", is_flag=True, help="With --dry-run: also account by account.")
 @json_option
+@with_local_out
 def extract(
     uploads: str,
     accounts: Path,
@@ -155,7 +156,7 @@ def _run(uploads: str, accounts: Path, out: Path, settings: ExtractSettings) -> 
     from glasses_signals.runners.extract import extract as run
 
     log = current_log()
-    log("info", "run_started", uploads=uploads, source=str(settings.source), out=str(out))
+    log("info", "run_started", uploads=uploads, source=str(settings.source), out=given_out())
     with shown_progress(log) as show:
         report = run(uploads, accounts, out, settings, show)
     _warn(log, report.account_problems)
@@ -195,7 +196,7 @@ def _print_report(report: RunReport, out: Path) -> None:
         rows = ((q.place, q.reason) for q in report.quarantined)
         screen.print(tables.rows_table("Quarantined", ["file", "reason"], rows))
     elapsed_s = report.document["elapsed_s"]
-    for line in tables.closing_lines(report.profiles, out, elapsed_s, program()):
+    for line in tables.closing_lines(report.profiles, given_out(), elapsed_s, program()):
         screen.print(line, soft_wrap=True)
 
 

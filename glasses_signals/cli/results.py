@@ -10,13 +10,15 @@ from pathlib import Path
 import click
 
 from glasses_signals.cli.options import json_option, moment, policy_option
+from glasses_signals.cli.out import with_local_out
 from glasses_signals.errors import CannotStart
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out")
 @policy_option
 @json_option
+@with_local_out
 def audiences(out: Path, policy: Path | None, as_json: bool) -> None:
     """Say about how many accounts hold each interest; small groups are never told."""
     from glasses_signals.policy.policy import load_policy
@@ -44,7 +46,7 @@ def audiences(out: Path, policy: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out")
 @click.option(
     "--to",
     required=True,
@@ -69,6 +71,7 @@ def audiences(out: Path, policy: Path | None, as_json: bool) -> None:
     callback=moment,
     help="Leave out interests that expired by this time [default: now].",
 )
+@with_local_out
 def export(out: Path, to: str, output: Path, provider: str, as_of: datetime | None) -> None:
     """Write the profiles in OUT in another format; docs/exports.md says what each one loses.
 
@@ -98,7 +101,7 @@ def export(out: Path, to: str, output: Path, provider: str, as_of: datetime | No
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out")
 @click.option(
     "--output", type=click.Path(path_type=Path), help="HTML file [default: OUT/report.html]."
 )
@@ -108,6 +111,7 @@ def export(out: Path, to: str, output: Path, provider: str, as_of: datetime | No
     help="Also show what is held about single accounts, and why.",
 )
 @policy_option
+@with_local_out
 def report(out: Path, output: Path | None, accounts: bool, policy: Path | None) -> None:
     """Write the last run on OUT as one HTML file that needs no network.
 

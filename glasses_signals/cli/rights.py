@@ -9,13 +9,15 @@ from pathlib import Path
 import click
 
 from glasses_signals.cli.options import json_option, moment, policy_option, program
+from glasses_signals.cli.out import given_out, with_local_out
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out")
 @click.argument("account")
 @click.option("--interest", help="Only this taxonomy id.")
 @json_option
+@with_local_out
 def explain(out: Path, account: str, interest: str | None, as_json: bool) -> None:
     """Say why each interest of an account is held, and how to remove it."""
     from glasses_signals.ledger.explain import explain as run
@@ -28,7 +30,7 @@ def explain(out: Path, account: str, interest: str | None, as_json: bool) -> Non
             click.echo(json.dumps(entry, ensure_ascii=False))
         return
     if not entries:
-        click.echo(f"Nothing is held about {account} in {out}.")
+        click.echo(f"Nothing is held about {account} in {given_out()}.")
     for entry in entries:
         click.echo(f"{entry['id']} {' > '.join(entry['path'])}")
         click.echo(f"  {entry['in_plain_words']}")
@@ -38,15 +40,16 @@ def explain(out: Path, account: str, interest: str | None, as_json: bool) -> Non
                 f"  - {capture['captured_at']} {capture['source']}, {capture['modality']}, "
                 f"by its {capture['rule']}{labels}: {capture['confidence']:.2f}"
             )
-        click.echo(f"  Remove: {program()} forget {out} {account} --interest {entry['id']}")
+        click.echo(f"  Remove: {program()} forget {given_out()} {account} --interest {entry['id']}")
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out")
 @click.argument("account")
 @click.option("--interest", help="Only this taxonomy id; it never comes back.")
 @click.option("--before", callback=moment, help="Only captures before this time [default: now].")
 @policy_option
+@with_local_out
 def forget(
     out: Path,
     account: str,
@@ -67,9 +70,10 @@ def forget(
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out")
 @click.argument("account")
 @policy_option
+@with_local_out
 def optout(out: Path, account: str, policy: Path | None) -> None:
     """Erase an account and keep it out of all later runs on OUT."""
     from glasses_signals.runners.output import REPORT_NAME

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE
@@ -112,12 +111,12 @@ def accounts_table(by_account: Mapping[str, Mapping[str, int]]) -> Table:
     return _numbers_table("By account", ["account", "allowed", "left out"], rows)
 
 
-def closing_lines(profiles: int, out: Path, elapsed_s: float, program: str) -> Iterator[str]:
+def closing_lines(profiles: int, out: str, elapsed_s: float, program: str) -> Iterator[str]:
     """Where the result lies, and what to type next; `program` is how the command is reached."""
     noun = "profile" if profiles == 1 else "profiles"
-    yield f"{profiles:,} {noun} in {escape(str(out / PROFILES_NAME))}, after {elapsed_s:,.1f} s"
+    yield f"{profiles:,} {noun} in {escape(f'{out}/{PROFILES_NAME}')}, after {elapsed_s:,.1f} s"
     if profiles:
-        yield f"Next: {escape(program)} report {escape(str(out))}"
+        yield f"Next: {escape(program)} report {escape(out)}"
 
 
 def _numbers_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

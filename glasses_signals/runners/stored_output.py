@@ -114,27 +114,36 @@ def _is_dead(holder: bytes) -> bool:
     return False
 
 
-def _fetch(store: Any, root: str, folder: Path, url: str) -> set[str]:
-    """Fetch what is there; gives the names found, to know later what was removed."""
-    found: set[str] = set()
+def _fetch(store: Any, root: str, folder: Path, url: str) -> dict[str, tuple[int, int]]:
+    """Fetch what is there; gives each file's state, to know later what was changed or removed."""
+    found = {}
     try:
         for name in KEPT:
             if store.exists(f"{root}/{name}"):
                 store.get_file(f"{root}/{name}", str(folder / name))
                 (folder / name).chmod(0o600)
-                found.add(name)
+                found[name] = _state(folder / name)
     except Exception as error:
         raise CannotStart(f"{url} can't be read: {type(error).__name__}: {error}") from error
     return found
 
 
-def _store(store: Any, root: str, folder: Path, url: str, fetched: set[str]) -> None:
+def _state(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _store(
+    store: Any, root: str, folder: Path, url: str, fetched: dict[str, tuple[int, int]]
+) -> None:
     try:
         for name in KEPT:
-            if (folder / name).exists():
-                store.put_file(str(folder / name), f"{root}/{name}")
-            elif name in fetched:  # forgetting removes the report
-                store.rm(f"{root}/{name}")
+            file = folder / name
+            if not file.exists():
+                if name in fetched:  # forgetting removes the report
+                    store.rm(f"{root}/{name}")
+            elif fetched.get(name) != _state(file):
+                store.put_file(str(file), f"{root}/{name}")
     except Exception as error:
         raise RunStopped(
             f"the results can't be stored at {url}: {type(error).__name__}: {error}. "

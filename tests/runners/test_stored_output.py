@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,6 +111,30 @@ def test_the_hold_of_a_dead_process_is_taken_over_on_its_own_machine_only(
         with stored_output(url) as out:
             assert out.is_dir()
         assert not files.exists(f"{url}/{HOLD_NAME}")
+
+
+def test_the_command_line_killed_on_the_way_and_typed_again_gives_the_same_bytes(
+    uploads: Path, samples: Path, tmp_path: Path, files: s3fs.S3FileSystem, url: str
+) -> None:
+    accounts = samples / "accounts.jsonl"
+    extract(uploads, accounts, tmp_path / "local", SETTINGS)
+    command = [sys.executable, "-m", "glasses_signals"]
+    job = ["extract", str(uploads), "--accounts", str(accounts), "--out", url]
+    job += ["--as-of", "2026-02-01T00:00:00Z", "--device", "cpu", "--unit-items", "1"]
+    victim = subprocess.Popen([*command, *job])
+    while victim.poll() is None and not files.exists(f"{url}/{HOLD_NAME}"):
+        time.sleep(0.001)
+    victim.kill()
+    assert victim.wait() != 0
+    again = subprocess.run([*command, *job], capture_output=True, text=True, check=False)
+    assert again.returncode == 2, again.stderr  # the truncated photo
+    assert f"{url}/profiles.jsonl" in again.stdout.replace("\n", "")
+    written = files.cat_file(f"{url}/profiles.jsonl")
+    assert written == (tmp_path / "local" / "profiles.jsonl").read_bytes()
+    before = files.info(f"{url}/ledger.sqlite")
+    told = subprocess.run([*command, "explain", url, "acct-ada"], capture_output=True, text=True)
+    assert f"forget {url} acct-ada" in told.stdout, told.stderr
+    assert files.info(f"{url}/ledger.sqlite") == before
 
 
 @pytest.mark.parametrize("wrong", ["s3://no-such-bucket/out", "nonsense://x"])
