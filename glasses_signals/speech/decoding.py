@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from glasses_signals.models.sessions import DeviceArray
 from glasses_signals.speech.model import Memory, Step, WhisperModel, softmax
 
-_COMPACT_BELOW = 0.7  # of the rows still going: copying the rest is cheaper than carrying all
+COMPACT_BELOW = 0.7  # of the rows still going: copying the rest is cheaper than carrying all
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def open_windows(model: WhisperModel, cross: Memory, rows: int) -> Opening:
     """First decoder step: language and no-speech probabilities of each row."""
     tokens = np.full((rows, 1), model.tokens.start, np.int64)
     step = model.step(tokens, model.bias, model.no_past(rows), cross)
-    logits = step.logits.numpy()
+    logits = step.logits.numpy()[:rows]
     language_tokens = list(model.languages.values())
     languages = softmax(logits[:, language_tokens]) if language_tokens else logits[:, :0]
     return Opening(languages, softmax(logits)[:, model.tokens.no_speech], step.past)
@@ -86,7 +87,7 @@ def decode(
         past, bias, fed = step.past, model.bias, chosen[:, None]
         if not keep:
             break
-        if len(keep) <= _COMPACT_BELOW * len(active):
+        if len(keep) <= COMPACT_BELOW * len(active):
             active = [active[position] for position in keep]
             past, cross = model.keep_rows(past, keep), model.keep_rows(cross, keep)
             fed = fed[keep]
@@ -98,14 +99,14 @@ def decode(
 
 def _choose(
     step: Step,
-    bias: NDArray[np.float32],
+    bias: DeviceArray,
     temperature: float,
     draws: Sequence[np.random.Generator],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Next token of each row and its log-probability."""
     if temperature == 0:
-        return step.token, step.log_probability
-    logits = step.logits.numpy() + bias
+        return step.token[:, 0], step.log_probability[:, 0]
+    logits = step.logits.numpy()[: len(draws)] + bias.numpy()
     noise = np.stack([draw.gumbel(size=logits.shape[1]) for draw in draws])
     token = (logits / temperature + noise).argmax(1)
     log_probability = np.log(softmax(logits)[np.arange(len(token)), token] + 1e-30)

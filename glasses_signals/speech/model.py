@@ -1,13 +1,18 @@
 """Whisper's two graphs as batch operators: windows in, cross-attention out; tokens in, tokens out.
 
-Arrays stay on the device between steps. B = rows, T = mel frames, C = T / 2, V = vocabulary.
+Arrays stay on the device between steps. B = windows, R = rows (each window's beams, side by side),
+T = mel frames, C = T / 2, V = vocabulary.
+
+Memories always hold an even number of windows, one more than asked for where needed: ONNX Runtime's
+8-bit products take rows by twos and sum an odd last row in another order, so that a row's last
+digits, and with them now and then its text, would depend on how many rows there are.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +45,8 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One decoder step: `logits` [B, V] on the device, `token` and `log_probability` [B]."""
+    """One decoder step: `logits` [R or more, V] on the device; `token` and `log_probability` [R, N]
+    of the N likeliest tokens, likeliest first."""
 
     logits: DeviceArray
     token: NDArray[np.int64]
@@ -61,13 +67,15 @@ class WhisperModel:
         self.precision = precision or best_precision(device, cpu_flags())
         self._encoder = Session(built.file(f"encoder.{self.precision}.onnx"), device, threads)
         self._decoder = Session(built.file(f"decoder.{self.precision}.onnx"), device, threads)
+        self._rows = Session(built.file(f"rows.{self.precision}.onnx"), device, threads)
         self.provider = self._encoder.provider
         description = json.loads(built.file("whisper.json").read_text())
         self.tokens = Tokens(**description["tokens"])
         self.languages: dict[str, int] = description["languages"]
         self._vocabulary = [base64.b64decode(token) for token in description["vocabulary"]]
-        self.bias = self._bias(description["suppress"])
-        self.first_bias = self._bias([*description["suppress"], *description["suppress_first"]])
+        size, suppressed = description["dims"]["n_vocab"], description["suppress"]
+        self.bias = self._bias(size, suppressed)
+        self.first_bias = self._bias(size, [*suppressed, *description["suppress_first"]])
         self._cross = [name for name in self._encoder.outputs if name != "hidden"]
         kind, (_, heads, _, _) = self._decoder.inputs["past_k0"]
         self._float = _NUMPY_TYPES[kind]
@@ -77,10 +85,10 @@ class WhisperModel:
             len(self._cross) * description["dims"]["n_text_state"] * self._float.itemsize
         )
 
-    def _bias(self, suppressed: Sequence[int]) -> NDArray[np.float32]:
-        bias = np.zeros(int(str(self._decoder.outputs["logits"][1][1])), np.float32)
+    def _bias(self, size: int, suppressed: Sequence[int]) -> DeviceArray:
+        bias = np.zeros(size, np.float32)
         bias[list(suppressed)] = -1e9
-        return bias
+        return self._decoder.to_device(bias)
 
     def text(self, tokens: Sequence[int]) -> str:
         """What the text tokens among these spell; bytes that are no UTF-8 become U+FFFD."""
@@ -102,11 +110,13 @@ class WhisperModel:
         """
         if self._encoder.device != "cpu":
             longest = max(len(power) for power in powers)
-            stacked = np.stack([np.pad(p, ((0, longest - len(p)), (0, 0))) for p in powers])
+            stacked = np.zeros((_even(len(powers)), longest, powers[0].shape[1]), np.float32)
+            for row, power in enumerate(powers):
+                stacked[row, : len(power)] = power
             feeds = {"power": stacked, "margin": np.array([positions - longest // 2])}
             return self._encoder.run_bound(feeds, self._cross)
-        shape = (len(powers), self._heads, positions, self._head_size)
-        arrays = {name: np.empty(shape, self._float) for name in self._cross}
+        shape = (_even(len(powers)), self._heads, positions, self._head_size)
+        arrays = {name: np.zeros(shape, self._float) for name in self._cross}
         for row, power in enumerate(powers):
             outputs = {name: array[row : row + 1] for name, array in arrays.items()}
             margin = np.array([positions - len(power) // 2])
@@ -116,28 +126,49 @@ class WhisperModel:
     def no_past(self, rows: int) -> Memory:
         """The self-attention memory before the first token."""
         empty = self._decoder.to_device(
-            np.zeros((rows, self._heads, 0, self._head_size), self._float)
+            np.zeros((_even(rows), self._heads, 0, self._head_size), self._float)
         )
         return {name.replace("cross", "past"): empty for name in self._cross}
 
     def step(
-        self, tokens: NDArray[np.int64], bias: NDArray[np.float32], past: Memory, cross: Memory
+        self,
+        tokens: NDArray[np.int64],
+        bias: DeviceArray,
+        past: Memory,
+        cross: Memory,
+        candidates: int = 1,
     ) -> Step:
-        """Feed `tokens` [B, S]; gives the outputs after the last of them."""
-        out = self._decoder.run_bound({"tokens": tokens, "bias": bias, **past, **cross})
+        """Feed `tokens` [R, S]; gives the outputs after the last of them. `cross` has B rows, R is
+        a multiple of B."""
+        rows = len(tokens)
+        missing = next(iter(past.values())).shape[0] - rows
+        out = self._decoder.run_bound(
+            {
+                "tokens": np.pad(tokens, ((0, missing), (0, 0)), "edge"),
+                "bias": bias,
+                "candidates": np.array([candidates], np.int64),
+                **past,
+                **cross,
+            }
+        )
         return Step(
             out["logits"],
-            out["token"].numpy(),
-            out["log_probability"].numpy(),
+            out["token"].numpy()[:rows],
+            out["log_probability"].numpy()[:rows],
             {name: out[name.replace("past", "present")] for name in past},
         )
 
-    def keep_rows(self, memory: Mapping[str, DeviceArray], rows: Sequence[int]) -> Memory:
-        """The same memory with only these rows."""
-        index = np.array(rows)
-        return {
-            name: self._decoder.to_device(array.numpy()[index]) for name, array in memory.items()
-        }
+    def keep_rows(self, memory: Memory, rows: Sequence[int], beams: int = 1) -> Memory:
+        """The same memory with only these rows, in this order, `beams` of them for each window."""
+        windows = len(rows) // beams
+        index = [*rows, *rows[-beams:]] if windows % 2 else rows
+        named = {name.partition("_")[2]: array for name, array in memory.items()}
+        kept = self._rows.run_bound({"rows": np.array(index, np.int64), **named})
+        return {name: kept[f"kept_{name.partition('_')[2]}"] for name in memory}
+
+
+def _even(count: int) -> int:
+    return count + count % 2
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[np.float32]:

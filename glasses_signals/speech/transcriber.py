@@ -12,6 +12,7 @@ from glasses_signals.errors import BadInput
 from glasses_signals.models.sessions import default_threads, resolve_device
 from glasses_signals.models.store import open_model
 from glasses_signals.records import Dropped, Span, Transcript, Utterance, Waveform
+from glasses_signals.speech.beams import decode_beams
 from glasses_signals.speech.decoding import Decoded, Opening, decode, open_windows
 from glasses_signals.speech.distance import DistanceSettings, far_speech
 from glasses_signals.speech.guards import GuardSettings, fault, most_tokens
@@ -42,6 +43,7 @@ class SpeechSettings:
     translate: bool = True  # give what is not English in English too
     batch_rows: int = 16
     batch_positions: int = 6000  # encoder positions whose keys and values a batch may hold
+    beam: int = 3  # texts followed side by side; 1: the likeliest token each time
     temperatures: tuple[float, ...] = (0.4, 0.8)
     vad: VadSettings = field(default_factory=VadSettings)
     distance: DistanceSettings = field(default_factory=DistanceSettings)
@@ -90,6 +92,8 @@ class Transcriber:
         if settings.language:
             narrowed = replace(settings.languages, language=settings.language)
             settings = replace(settings, languages=narrowed)
+        if settings.beam < 1:
+            raise BadInput(f"beam {settings.beam} is too narrow: use 1 (greedy) or more")
         self.settings = settings
         device = resolve_device(settings.device)
         threads = settings.threads or default_threads()
@@ -166,7 +170,7 @@ class Transcriber:
 
     def _attempt(self, job: _Job, group: Sequence[_Window]) -> Iterator[_Heard]:
         """Hear windows of one shape once."""
-        model, guards = self._whisper, self.settings.guards
+        model = self._whisper
         powers = [
             power_spectrum(_cut(job.samples[w.recording], w.span), self._shape(w).frames)
             for w in group
@@ -184,15 +188,27 @@ class Transcriber:
                 )
         codes = [job.languages[w.recording].code for w in group]
         prompts = [model.prompt(code, model.tokens.transcribe) for code in codes]
-        limits = [most_tokens(w.speech_s, guards) for w in group]
         hot = group[0].attempt - _CONTEXTS
         temperature = self.settings.temperatures[hot] if hot >= 0 else 0.0
-        results = decode(model, cross, opening, prompts, limits, temperature)
+        results = self._decoded(cross, opening, prompts, group, temperature)
         heard = [
             self._judged(window, decoded, float(no_speech))
             for window, decoded, no_speech in zip(group, results, opening.no_speech, strict=True)
         ]
         yield from self._in_english(heard, codes, cross, opening)
+
+    def _decoded(
+        self,
+        cross: Memory,
+        opening: Opening,
+        prompts: Sequence[Sequence[int]],
+        windows: Sequence[_Window],
+        temperature: float = 0.0,
+    ) -> list[Decoded]:
+        limits = [most_tokens(w.speech_s, self.settings.guards) for w in windows]
+        if self.settings.beam > 1 and temperature == 0:
+            return decode_beams(self._whisper, cross, opening, prompts, limits, self.settings.beam)
+        return decode(self._whisper, cross, opening, prompts, limits, temperature)
 
     def _judged(self, window: _Window, decoded: Decoded, no_speech: float) -> _Heard:
         text = self._whisper.text(decoded.tokens)
@@ -207,12 +223,11 @@ class Transcriber:
         foreign = [row for row, h in enumerate(heard) if h.reason is None and codes[row] != "en"]
         if not foreign or not self.settings.translate or not model.languages:
             return heard
-        results = decode(
-            model,
+        results = self._decoded(
             model.keep_rows(cross, foreign),
             replace(opening, past=model.keep_rows(opening.past, foreign)),
             [model.prompt(codes[row], model.tokens.translate) for row in foreign],
-            [most_tokens(heard[row].window.speech_s, self.settings.guards) for row in foreign],
+            [heard[row].window for row in foreign],
         )
         for row, decoded in zip(foreign, results, strict=True):
             if self._judged(heard[row].window, decoded, 0.0).reason is None:

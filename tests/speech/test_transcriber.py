@@ -40,14 +40,15 @@ def test_noisy_orders_keep_what_was_ordered(
     assert all(word in text for word, text in zip(wanted.values(), heard, strict=True)), heard
 
 
+@pytest.mark.parametrize("beam", [1, 5])
 def test_text_depends_neither_on_batch_size_nor_on_neighbours(
-    recordings: dict[str, Waveform],
+    recordings: dict[str, Waveform], beam: int
 ) -> None:
     names = list(recordings)
     shuffled = [names[i] for i in np.random.default_rng(1).permutation(len(names))]
     texts = []
     for rows, order in ((1, names), (3, names), (16, names), (16, shuffled)):
-        transcriber = Transcriber(SpeechSettings(device="cpu", batch_rows=rows))
+        transcriber = Transcriber(SpeechSettings(device="cpu", batch_rows=rows, beam=beam))
         heard = transcriber.transcribe([recordings[name] for name in order])
         texts.append({name: t.text for name, t in zip(order, heard, strict=True)})
     assert all(other == texts[0] for other in texts[1:])
@@ -96,6 +97,11 @@ def test_language_can_be_named(recordings: dict[str, Waveform]) -> None:
 def test_an_unknown_language_is_refused_with_the_known_ones() -> None:
     with pytest.raises(BadInput, match=r"'xx'.* en, "):
         Transcriber(SpeechSettings(device="cpu", language="xx"))
+
+
+def test_no_beam_is_refused() -> None:
+    with pytest.raises(BadInput, match="use 1"):
+        Transcriber(SpeechSettings(device="cpu", beam=0))
 
 
 def test_half_precision_graphs_hear_the_same(

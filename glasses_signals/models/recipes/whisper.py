@@ -1,8 +1,7 @@
 """Builds an openai-whisper checkpoint for ONNX Runtime, in one precision per kind of processor.
 
-Makes `encoder.P.onnx` and `decoder.P.onnx` for each precision P, and `whisper.json`: dimensions,
-vocabulary, special tokens and mel filters, so that running needs neither torch nor
-openai-whisper.
+Makes `encoder.P.onnx`, `decoder.P.onnx` and `rows.P.onnx` for each precision P, and `whisper.json`:
+dimensions, vocabulary and special tokens, so that running needs neither torch nor openai-whisper.
 
 Sources named `weights`, or `weights.1`, `weights.2`, … for a file in parts. Manifest keys under
 [recipe]: `precisions`, and `parity_audio`, 16 kHz mono 16-bit WAV files (glob patterns relative to
@@ -69,6 +68,7 @@ def build(manifest: Manifest, out: Path, sources: Mapping[str, Path]) -> dict[st
             "decoder": whisper_graph.decoder(
                 weights, dims.n_text_head, dims.n_text_layer, precision
             ),
+            "rows": whisper_graph.rows(dims.n_text_head, dims.n_text_layer, precision),
         }
         for name, graph in graphs.items():
             onnx.save(graph, out / f"{name}.{precision}.onnx")
@@ -260,9 +260,10 @@ def _greedy(
     bias = _bias(model.dims.n_vocab, [*suppressed, tokenizer.eot])
     fed, tokens = list(tokenizer.sot_sequence_including_notimestamps), [-1]
     while len(tokens) <= _MOST_TOKENS and tokens[-1] != tokenizer.eot:
-        result = _run(decoder, {"tokens": np.array([fed]), "bias": bias, **past, **cross})
+        feeds = {"tokens": np.array([fed]), "bias": bias, "candidates": np.array([1])}
+        result = _run(decoder, {**feeds, **past, **cross})
         past = {name: result[name.replace("past", "present")] for name in past}
-        fed = [int(result["token"][0])]
+        fed = [int(result["token"][0, 0])]
         tokens += fed
         bias = _bias(model.dims.n_vocab, suppressed)
     return tokens[1:]

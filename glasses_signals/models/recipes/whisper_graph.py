@@ -2,10 +2,11 @@
 
 Written by hand rather than traced: both convolutions become matrix products over neighbouring
 frames, residuals, biases and norms use ONNX Runtime's fused operators, and every weight matrix goes
-through one function that picks its number format.
+through one function that picks its number format (`graph.py`).
 
-B = batch, T = mel frames (even, 100 a second), C = T / 2 encoder positions, S = new tokens,
-P = tokens before them, H = heads, D = 64 numbers per head, V = vocabulary, L = decoder layers.
+B = windows, T = mel frames (even, 100 a second), C = T / 2 encoder positions, R = rows (each window
+has as many, its beams), S = new tokens, P = tokens before them, H = heads, D = 64 numbers per head,
+V = vocabulary, L = decoder layers.
 """
 
 from __future__ import annotations
@@ -192,48 +193,27 @@ def _rest_of_block(
 
 
 def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.ModelProto:
-    """One step: `tokens` [B, S] int64, `bias` [V] float32, `past_k{i}`, `past_v{i}` [B, H, P, D],
-    `cross_k{i}`, `cross_v{i}` -> `logits` [B, V] float32 of the last token (without bias),
-    `token` [B] int64 and `log_probability` [B] float32 of the likeliest token with bias, and
-    `present_k{i}`, `present_v{i}` [B, H, P + S, D].
+    """One step: `tokens` [R, S] int64, `bias` [V] float32, `candidates` [1] int64, `past_k{i}`,
+    `past_v{i}` [R, H, P, D], `cross_k{i}`, `cross_v{i}` [B, H, C, D] -> `logits` [R, V] float32 of
+    the last token (without bias), `token` int64 and `log_probability` float32 [R, candidates] of
+    the likeliest tokens with bias, likeliest first, and `present_k{i}`, `present_v{i}`
+    [R, H, P + S, D].
+
+    R / B rows in a row belong to one window. They attend to it together, as if they were positions
+    of one sequence, so that beams share their window's keys and values.
     """
     g = Graph("int8-blocks" if precision == "int8" else precision, _EPSILON)
-    shape: list[str | int] = ["B", heads, "P", "D"]
-    inputs = [
-        value_info("tokens", TensorProto.INT64, ["B", "S"]),
-        value_info("bias", TensorProto.FLOAT, ["V"]),
-    ]
-    outputs = [
-        value_info("logits", TensorProto.FLOAT, ["B", "V"]),
-        value_info("token", TensorProto.INT64, ["B"]),
-        value_info("log_probability", TensorProto.FLOAT, ["B"]),
-    ]
+    width = heads * _HEAD_SIZE
+    windows = g.op("Shape", "cross_k0", start=0, end=1)
+    together = g.op("Concat", windows, g.integers(-1, width), axis=0)
+    apart = g.op("Concat", g.op("Shape", "tokens"), g.integers(width), axis=0)
     normed, x = _embedded(g, weights)
     for layer in range(layers):
         block = f"decoder.blocks.{layer}"
         after = f"decoder.blocks.{layer + 1}.attn_ln" if layer + 1 < layers else "decoder.ln"
-        queries, keys, values = (_projected(g, normed, weights, f"{block}.attn.{p}") for p in _QKV)
-        g.nodes.append(
-            helper.make_node(
-                "MultiHeadAttention",
-                [
-                    queries,
-                    keys,
-                    values,
-                    _qkv_bias(g, weights, block),
-                    "",
-                    "",
-                    f"past_k{layer}",
-                    f"past_v{layer}",
-                ],
-                [f"attended{layer}", f"present_k{layer}", f"present_v{layer}"],
-                domain="com.microsoft",
-                num_heads=heads,
-                unidirectional=1,
-            )
-        )
+        attended = _self_attention(g, normed, weights, block, layer, heads)
         bias = f"{block}.attn.out.bias"
-        projected = _projected(g, f"attended{layer}", weights, f"{block}.attn.out")
+        projected = _projected(g, attended, weights, f"{block}.attn.out")
         normed, x = g.add_norm(
             projected, x, g.constant(bias, weights[bias]), weights, f"{block}.cross_attn_ln"
         )
@@ -244,17 +224,72 @@ def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.M
             g.constant(query_bias, weights[query_bias]),
         )
         attended = g.fused(
-            "MultiHeadAttention", queries, f"cross_k{layer}", f"cross_v{layer}", num_heads=heads
+            "MultiHeadAttention",
+            g.op("Reshape", queries, together),
+            f"cross_k{layer}",
+            f"cross_v{layer}",
+            num_heads=heads,
         )
+        attended = g.op("Reshape", attended, apart)
         x, normed = _rest_of_block(g, x, attended, weights, block, "cross_attn.out", after)
-        for kind in "kv":
-            inputs.append(value_info(f"past_{kind}{layer}", g.float_type, shape))
-            inputs.append(value_info(f"cross_{kind}{layer}", g.float_type, ["B", heads, "C", "D"]))
-            outputs.append(
-                value_info(f"present_{kind}{layer}", g.float_type, ["B", heads, "N", "D"])
-            )
     _ranked(g, normed, weights)
-    return g.model(inputs, outputs, "whisper_decoder")
+    return g.model(*_decoder_interface(g, heads, layers), "whisper_decoder")
+
+
+def _decoder_interface(
+    g: Graph, heads: int, layers: int
+) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
+    inputs = [
+        value_info("tokens", TensorProto.INT64, ["R", "S"]),
+        value_info("bias", TensorProto.FLOAT, ["V"]),
+        value_info("candidates", TensorProto.INT64, [1]),
+    ]
+    outputs = [
+        value_info("logits", TensorProto.FLOAT, ["R", "V"]),
+        value_info("token", TensorProto.INT64, ["R", "N"]),
+        value_info("log_probability", TensorProto.FLOAT, ["R", "N"]),
+    ]
+    for part in _memory_parts(layers):
+        inputs.append(value_info(f"past_{part}", g.float_type, ["R", heads, "P", "D"]))
+        inputs.append(value_info(f"cross_{part}", g.float_type, ["B", heads, "C", "D"]))
+        outputs.append(value_info(f"present_{part}", g.float_type, ["R", heads, "Q", "D"]))
+    return inputs, outputs
+
+
+def _memory_parts(layers: int) -> list[str]:
+    return [f"{kind}{layer}" for layer in range(layers) for kind in "kv"]
+
+
+def rows(heads: int, layers: int, precision: str) -> onnx.ModelProto:
+    """`rows` [N] int64, `k{i}`, `v{i}` [R, H, P, D] -> `kept_k{i}`, `kept_v{i}` [N, H, P, D]: those
+    rows of all keys and values, without leaving the device."""
+    g = Graph(precision, _EPSILON)
+    inputs, outputs = [value_info("rows", TensorProto.INT64, ["N"])], []
+    for part in _memory_parts(layers):
+        g.op("Gather", part, "rows", outputs=f"kept_{part}", axis=0)
+        inputs.append(value_info(part, g.float_type, ["R", heads, "P", "D"]))
+        outputs.append(value_info(f"kept_{part}", g.float_type, ["N", heads, "P", "D"]))
+    return g.model(inputs, outputs, "whisper_rows")
+
+
+def _self_attention(
+    g: Graph, normed: str, weights: Weights, block: str, layer: int, heads: int
+) -> str:
+    queries, keys, values = (_projected(g, normed, weights, f"{block}.attn.{p}") for p in _QKV)
+    past = (f"past_k{layer}", f"past_v{layer}")
+    inputs = [queries, keys, values, _qkv_bias(g, weights, block), "", "", *past]
+    outputs = [f"attended{layer}", f"present_k{layer}", f"present_v{layer}"]
+    g.nodes.append(
+        helper.make_node(
+            "MultiHeadAttention",
+            inputs,
+            outputs,
+            domain="com.microsoft",
+            num_heads=heads,
+            unidirectional=1,
+        )
+    )
+    return outputs[0]
 
 
 def _embedded(g: Graph, weights: Weights) -> tuple[str, str]:
@@ -277,12 +312,13 @@ def _embedded(g: Graph, weights: Weights) -> tuple[str, str]:
 
 
 def _ranked(g: Graph, normed: str, weights: Weights) -> None:
-    """Logits of the last position, and the likeliest token under the bias."""
+    """Logits of the last position, and the likeliest tokens under the bias."""
     last = g.op("Gather", normed, g.constant("last", np.array(-1, np.int64)), axis=1)
     raw = g.linear(last, "logits_weight", weights["decoder.token_embedding.weight"].T)
     g.op("Cast", raw, outputs="logits", to=TensorProto.FLOAT)
     allowed = g.op("Add", "logits", "bias")
-    g.op("ArgMax", allowed, outputs="token", axis=-1, keepdims=0)
-    best = g.op("ReduceMax", allowed, g.integers(-1), keepdims=0)
-    total = g.op("ReduceLogSumExp", allowed, g.integers(-1), keepdims=0)
-    g.op("Sub", best, total, outputs="log_probability")
+    # Softmax kernels are vectorised and threaded; ReduceLogSumExp is neither.
+    ranked = g.op("LogSoftmax", allowed, axis=-1)
+    g.nodes.append(
+        helper.make_node("TopK", [ranked, "candidates"], ["log_probability", "token"], axis=-1)
+    )
