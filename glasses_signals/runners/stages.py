@@ -15,10 +15,10 @@ from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import Image, ItemKind, Label, MappedInterest, Transcript
-from glasses_signals.runners.operators import printed_reasons, texts_in_picture
+from glasses_signals.runners.operators import printed_interests, printed_reasons, texts_in_picture
 from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
 from glasses_signals.uploads.bundles import MEDIA_KINDS
-from glasses_signals.vision.ocr import TextReader, decode_settings, passages
+from glasses_signals.vision.ocr import TextReader, decode_settings
 from glasses_signals.vision.tagger import Tagger, VisionSettings
 
 BATCH_FILES = 64
@@ -133,11 +133,10 @@ class _PictureTexts:
         reasons.update(reason for lines in read for reason in printed_reasons(lines))
         excluded = sorted(reasons)
         sensitive = [reason for reason in excluded if reason.startswith("sensitive:")]
-        told = (text for lines in read for text in passages(lines))
         return _Printed(
             lines=tuple(dict.fromkeys(line.text for lines in read for line in lines)),
             verdict=Verdict(
-                interests=tuple(i for text in told for i in verdicts[text].interests),
+                interests=tuple(i for lines in read for i in printed_interests(lines, verdicts)),
                 excluded=next(iter([*sensitive, *excluded]), None),
             ),
         )
