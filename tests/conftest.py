@@ -20,8 +20,41 @@ REPOSITORY = Path(__file__).parents[1]
 
 # CI tries the same examples every time; elsewhere Hypothesis goes on looking for new ones.
 settings.register_profile("ci", derandomize=True)
+settings.register_profile("fast", max_examples=20)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+# Files all of whose tests are slow: they build or run larger models, or start decoders, stores or
+# the whole program. `scripts/test --fast` leaves them out.
+SLOW_FILES = {
+    "cli/test_extract_command.py",
+    "docs/test_docs.py",
+    "media/test_pool.py",
+    "media/test_video.py",
+    "models/test_build.py",
+    "policy/test_training.py",
+    "report/test_page.py",
+    "text/test_encoder.py",
+    "uploads/test_remote.py",
+}
+SLOW_FOLDERS = {"runners", "speech", "vision"}
+QUICK_FILES = {  # of those folders
+    "runners/test_admission.py",
+    "speech/test_distance.py",
+    "speech/test_guards.py",
+    "speech/test_languages.py",
+    "speech/test_mel.py",
+    "speech/test_windows.py",
+    "vision/test_preprocess.py",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        file = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        folder = file.split("/")[0]
+        if file in SLOW_FILES or (folder in SLOW_FOLDERS and file not in QUICK_FILES):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -131,6 +131,7 @@ def may_be_used(account: Any, item: Any) -> bool:
     return all(checks)
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(accounts(), items())
 def test_the_gate_allows_what_the_rules_allow_and_nothing_else(
