@@ -185,3 +185,45 @@ def test_explain_names_captures_and_says_it_in_plain_words(ledger: Ledger) -> No
     assert entry["path"] == ["Interest", "Sports", "Cycling"]
     assert [capture["item_id"] for capture in entry["captures"]] == ["i1"]
     assert "interested in Cycling because of something you said" in entry["in_plain_words"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept"), [(-61, True), (-60, False), (60, False), (69, False), (70, True)]
+)
+def test_the_stretch_around_a_sensitive_capture_ends_with_its_last_step(
+    ledger: Ledger, seconds: int, kept: bool
+) -> None:
+    """Steps of ten seconds: a minute around noon ends at 12:01:10, and begins at 11:59:00."""
+    neighbour = done(item("i1", NOON + timedelta(seconds=seconds)), CYCLING)
+    ledger.record([neighbour], hush_window_s=60)
+    ledger.record([replace(done(item("i2")), hushed=True)], hush_window_s=60)
+    assert held(ledger) == ([("i1", CYCLING)] if kept else [])
+
+
+def test_only_what_was_captured_before_the_moment_is_forgotten(ledger: Ledger) -> None:
+    days = [NOON + timedelta(days=n) for n in range(3)]
+    ledger.record([done(item(f"i{n}", day), CYCLING) for n, day in enumerate(days)], 60)
+    assert ledger.forget("acct-001", before=days[1]) == 1
+    assert held(ledger) == [("i1", CYCLING), ("i2", CYCLING)]
+    assert [ledger.is_forgotten("acct-001", day) for day in days] == [True, False, False]
+
+
+def test_forgetting_gives_the_room_back(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.record([done(item(f"item-{i}"), CYCLING, PETS) for i in range(2000)], 60)
+    before = (tmp_path / "ledger.sqlite").stat().st_size
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.forget("acct-001")
+    assert (tmp_path / "ledger.sqlite").stat().st_size < 0.8 * before
+
+
+def test_models_are_kept_by_stage_and_the_last_sum_counts(ledger: Ledger) -> None:
+    ledger.record([done(item("i1"))], 60, {"judge": {"minilm": "a"}, "tagger": {"lite": "b"}})
+    ledger.record([done(item("i2"))], 60, {"judge": {"minilm": "c"}})
+    assert ledger.models() == {"judge": {"minilm": "c"}, "tagger": {"lite": "b"}}
+
+
+def test_the_latest_run_is_remembered(ledger: Ledger) -> None:
+    assert ledger.latest_run() is None
+    ledger.note_run(NOON)
+    assert ledger.latest_run() == NOON

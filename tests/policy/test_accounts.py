@@ -227,3 +227,15 @@ def test_one_willing_setting_never_outweighs_an_unwilling_one() -> None:
         for chosen in itertools.combinations(bad, count):
             account = replace(WILLING, **dict(chosen))
             assert account_gate(account, SPOKEN, POLICY, AS_OF) is not None
+
+
+def test_a_capture_may_be_ahead_of_the_day_by_the_policys_hours_and_no_more() -> None:
+    latest = AS_OF + timedelta(hours=POLICY.max_after_as_of_h)
+    assert account_gate(WILLING, replace(SPOKEN, captured_at=latest), POLICY, AS_OF) is None
+    later = replace(SPOKEN, captured_at=latest + timedelta(seconds=1))
+    assert account_gate(WILLING, later, POLICY, AS_OF) == "capture_in_future"
+
+
+def test_an_item_of_no_known_product_is_never_allowed() -> None:
+    unknown: Any = "smart-fridge"
+    assert account_gate(WILLING, replace(SPOKEN, source=unknown), POLICY) is not None

@@ -1,6 +1,7 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from glasses_signals.ledger.ledger import Ledger, Outcome
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.records import Account, Item, ItemKind, ItemState, Source
-from glasses_signals.runners.admission import Admission, Admitted
+from glasses_signals.runners.admission import BATCH_ITEMS, Admission, Admitted
 from glasses_signals.uploads.bundles import Refusal
 
 ACCOUNT = Account(
@@ -147,3 +148,20 @@ def test_a_forgotten_capture_is_not_admitted(tmp_path: Path, ledger: Ledger) -> 
 def test_counts_can_be_written_as_json(tmp_path: Path, ledger: Ledger) -> None:
     _, counts = admit(ledger, item(photo(tmp_path)), account=None)
     assert json.loads(json.dumps(counts)) == {"uploaded": 1, "excluded:account_unknown": 1}
+
+
+def test_what_was_turned_away_is_stored_on_the_way(tmp_path: Path, ledger: Ledger) -> None:
+    """A run that dies among a million refusals need not hold them all, nor lose them."""
+
+    class Died(Exception):
+        pass
+
+    def uploads() -> Iterator[Refusal]:
+        for number in range(BATCH_ITEMS + 1):
+            yield Refusal(f"u{number}/upload.json", "not valid JSON")
+        raise Died
+
+    admission = Admission({}, load_policy(), ledger, Source.GLASSES, Counter())
+    with pytest.raises(Died):
+        list(admission(uploads()))
+    assert len(ledger.quarantined()) == BATCH_ITEMS

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from glasses_signals.speech.decoding import Decoded
 from glasses_signals.speech.guards import GuardSettings, compression_ratio, fault, most_tokens
 
@@ -34,3 +36,13 @@ def test_compression_ratio_is_whispers() -> None:
 
 def test_more_speech_may_hold_more_tokens() -> None:
     assert most_tokens(10, SETTINGS) - most_tokens(5, SETTINGS) == 35
+
+
+def test_what_stands_exactly_at_a_bound_passes() -> None:
+    text = "thank you " * 3
+    at_bound = replace(SETTINGS, compression_ratio=compression_ratio(text))
+    assert fault(Decoded((1,), -0.2, True), text, 0.0, at_bound) is None
+    assert _fault("maybe words", log_probability=SETTINGS.least_log_probability) is None
+    unsure = SETTINGS.no_speech_log_probability - 0.1
+    assert _fault("maybe words", unsure, no_speech=SETTINGS.no_speech) is None
+    assert _fault("maybe words", SETTINGS.no_speech_log_probability, no_speech=1.0) is None
