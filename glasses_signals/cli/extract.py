@@ -15,6 +15,7 @@ from glasses_signals.cli.log import Log, current_log
 from glasses_signals.cli.options import (
     EXIT_QUARANTINED,
     OCR_MODEL,
+    beam_option,
     device_option,
     json_option,
     labels_option,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 )
 @labels_option
 @ocr_option
+@beam_option
 @device_option
 @workers_option
 @click.option(
@@ -105,6 +107,7 @@ def extract(
     tagger: str,
     labels: Path | None,
     ocr: bool,
+    beam: int,
     device: str,
     workers: int,
     unit_items: int,
@@ -136,7 +139,7 @@ def extract(
         shard=parse_shard(shard) if shard else None,
         runner=runner,
         ray_address=ray_address,
-        speech=SpeechSettings(device=device),
+        speech=SpeechSettings(device=device, beam=beam),
         vision=VisionSettings(
             model=tagger,
             device=device,

@@ -37,6 +37,13 @@ workers_option = click.option(
     show_default=True,
     help="Processes that decode media.",
 )
+beam_option = click.option(
+    "--beam",
+    type=click.IntRange(1, 16),
+    default=3,
+    show_default=True,
+    help="Texts of a recording followed side by side: fewer are faster, more hear a little better.",
+)
 policy_option = click.option(
     "--policy",
     type=click.Path(path_type=Path),

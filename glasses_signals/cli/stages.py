@@ -15,6 +15,7 @@ from glasses_signals.cli.log import current_log
 from glasses_signals.cli.options import (
     EXIT_QUARANTINED,
     OCR_MODEL,
+    beam_option,
     device_option,
     json_option,
     labels_option,
@@ -29,6 +30,7 @@ from glasses_signals.errors import BadInput, CannotStart
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", default="whisper-base", show_default=True, help="Name or manifest file.")
 @click.option("--language", help="Spoken language, such as `en` [default: detected].")
+@beam_option
 @device_option
 @workers_option
 @json_option
@@ -36,6 +38,7 @@ def transcribe(
     files: tuple[Path, ...],
     model: str,
     language: str | None,
+    beam: int,
     device: str,
     workers: int,
     as_json: bool,
@@ -44,7 +47,7 @@ def transcribe(
     from glasses_signals.runners.stages import transcribe_files
     from glasses_signals.speech.transcriber import SpeechSettings
 
-    settings = SpeechSettings(model=model, device=device, language=language)
+    settings = SpeechSettings(model=model, device=device, language=language, beam=beam)
     _print_lines(
         transcribe_files(files, settings, workers),
         as_json,
