@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -102,7 +102,7 @@ class Tree:
 
     def mass(self, probabilities: Float) -> Float:
         """Class probabilities [B, C] -> node probabilities [B, N], each with its descendants'."""
-        return np.asarray(probabilities @ self._sums, np.float32)
+        return _in_blocks(lambda block: block @ self._sums, probabilities)
 
     def way_down(self, mass: Float) -> list[tuple[str, float]]:
         """Node probabilities [N] of one text -> (id, probability) of the most probable child of
@@ -145,21 +145,26 @@ class Head:
 
     def __call__(self, inputs: Float) -> Float:
         """[B, D] -> probabilities [B, C] of `classes`."""
-        said = np.empty((len(inputs), len(self.classes)), np.float32)
-        for start in range(0, len(inputs), BLOCK):
-            # A matrix product's rounding may depend on how many rows it has: always the same.
-            block = np.zeros((BLOCK, inputs.shape[1]), np.float32)
-            rows = inputs[start : start + BLOCK]
-            block[: len(rows)] = rows
-            total = sum(network(block)[: len(rows)] for network in self.networks)
-            said[start : start + len(rows)] = total / len(self.networks)
-        return said
+        return _in_blocks(self._mean, inputs)
+
+    def _mean(self, inputs: Float) -> Float:
+        total = sum(network(inputs) for network in self.networks)
+        return np.asarray(total / len(self.networks), np.float32)
+
+
+def _in_blocks(of_rows: Callable[[Float], Float], inputs: Float) -> Float:
+    """`of_rows` for every BLOCK rows of `inputs` [B, D], the last ones filled up with empty rows: a
+    matrix product's rounding may depend on how many rows it has."""
+    filled = np.zeros((-(-len(inputs) // BLOCK) * BLOCK, inputs.shape[1]), np.float32)
+    filled[: len(inputs)] = inputs
+    blocks = [of_rows(filled[start : start + BLOCK]) for start in range(0, len(filled), BLOCK)]
+    return np.concatenate(blocks)[: len(inputs)]
 
 
 def _gelu(x: Float) -> Float:
     """Gaussian error linear unit, tanh form (Hendrycks and Gimpel, arXiv 1606.08415)."""
     scale = np.float32(math.sqrt(2 / math.pi))
-    return np.asarray(0.5 * x * (1 + np.tanh(scale * (x + 0.044715 * x**3))), np.float32)
+    return np.asarray(0.5 * x * (1 + np.tanh(scale * (x + 0.044715 * x * x * x))), np.float32)
 
 
 class TextMapper:

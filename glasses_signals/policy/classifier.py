@@ -19,6 +19,7 @@ CLASSES = (*TOPICS, "none")
 # The three inputs are brought to about the same spread before the first layer.
 EMBEDDING_SCALE = 6.0
 GRAM_SCALE = 4.0
+BLOCK = 64  # texts that are judged in one matrix product
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +38,19 @@ class Network:
 
     def probabilities(
         self,
-        embedding: NDArray[np.float32],
-        buckets: NDArray[np.intp],
+        embeddings: NDArray[np.float32],
+        buckets: Sequence[NDArray[np.intp]],
         lexicon: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Of one text: float32 [8], sums to 1."""
-        summed = self.grams[buckets].sum(0) * (GRAM_SCALE / np.sqrt(len(buckets) + 1))
-        inputs = np.concatenate([embedding * EMBEDDING_SCALE, summed, lexicon])
+        """Of B texts: float32 [B, 8], rows sum to 1."""
+        summed = np.zeros((len(embeddings), self.grams.shape[1]), np.float32)
+        for row, own in enumerate(buckets):
+            summed[row] = self.grams[own].sum(0) * (GRAM_SCALE / np.sqrt(len(own) + 1))
+        inputs = np.concatenate([embeddings * EMBEDDING_SCALE, summed, lexicon], axis=1)
         hidden = np.maximum(inputs @ self.hidden + self.hidden_bias, 0)
         scores = hidden @ self.output + self.output_bias
-        scores = np.exp(scores - scores.max())
-        return np.asarray(scores / scores.sum(), np.float32)
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(scores / scores.sum(axis=1, keepdims=True), np.float32)
 
 
 def load_networks(place: Path = WEIGHTS) -> tuple[Network, ...]:
@@ -73,14 +76,26 @@ def load_networks(place: Path = WEIGHTS) -> tuple[Network, ...]:
 
 def mean_probabilities(
     networks: Sequence[Network],
-    embedding: NDArray[np.float32],
-    buckets: NDArray[np.intp],
+    embeddings: NDArray[np.float32],
+    buckets: Sequence[NDArray[np.intp]],
     lexicon: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Of one text: float32 [8] in the order of CLASSES.
+    """Of B texts: float32 [B, 8] in the order of CLASSES.
 
-    Texts are taken one by one: a matrix product over a batch may round a row differently in other
-    company, and a text at the threshold must not depend on its neighbours.
+    Always BLOCK rows at once, the last of them empty: how a matrix product rounds may depend on
+    the number of rows, and a text at the threshold must not depend on its neighbours.
     """
-    each = [network.probabilities(embedding, buckets, lexicon) for network in networks]
-    return np.asarray(np.mean(each, axis=0), np.float32)
+    mean = np.empty((len(embeddings), len(CLASSES)), np.float32)
+    for start in range(0, len(embeddings), BLOCK):
+        rows = slice(start, start + BLOCK)
+        block = _filled(embeddings[rows]), buckets[rows], _filled(lexicon[rows])
+        each = [network.probabilities(*block) for network in networks]
+        mean[rows] = np.mean(each, axis=0)[: len(mean[rows])]
+    return mean
+
+
+def _filled(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`rows` and zeros below them, [BLOCK, width]."""
+    filled = np.zeros((BLOCK, rows.shape[1]), np.float32)
+    filled[: len(rows)] = rows
+    return filled

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasses_signals.policy.classifier import CLASSES, load_networks, mean_probabilities
-from glasses_signals.policy.features import gram_buckets, lexicon_features
+from glasses_signals.policy.features import LEXICON_WIDTH, gram_buckets, lexicon_features
 from glasses_signals.policy.lexicon import Grade, Lexicon, words_of
 from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS, Policy
 
@@ -68,10 +68,9 @@ class SensitiveGate:
         well: half a sentence about something else dilutes what the other half says. What a text
         gets doesn't depend on the others.
         """
-        judged = [self._judge(*row) for row in zip(texts, embeddings, strict=True)]
         verdicts = [
             self._topic(probabilities, self._named_threshold if named else self._text_threshold)
-            for probabilities, named in judged
+            for probabilities, named in zip(*self._judge(texts, embeddings), strict=True)
         ]
         if encode is not None:
             parts = [
@@ -80,10 +79,10 @@ class SensitiveGate:
                 if topic is None
                 for clause in clauses_of(texts[place])
             ]
-            vectors = encode([clause for _, clause in parts]) if parts else ()
-            for (place, clause), vector in zip(parts, vectors, strict=True):
-                # A name was judged in its context above: "Judas Priest" is none out of it.
-                probabilities, _ = self._judge(clause, vector)
+            clauses = [clause for _, clause in parts]
+            # A name was judged in its context above: "Judas Priest" is none out of it.
+            judged, _ = self._judge(clauses, encode(clauses)) if parts else ((), ())
+            for (place, _), probabilities in zip(parts, judged, strict=True):
                 verdicts[place] = verdicts[place] or self._topic(
                     probabilities, self._text_threshold
                 )
@@ -93,8 +92,7 @@ class SensitiveGate:
         self, texts: Sequence[str], embeddings: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """For measuring: float32 [B, 8] in the order of CLASSES, and bool [B]: names a topic."""
-        judged = [self._judge(*row) for row in zip(texts, embeddings, strict=True)]
-        return np.stack([p for p, _ in judged]), np.array([named for _, named in judged])
+        return self._judge(texts, embeddings)
 
     @staticmethod
     def _topic(probabilities: NDArray[np.float32], threshold: float) -> str | None:
@@ -102,10 +100,17 @@ class SensitiveGate:
             return None
         return CLASSES[int(probabilities[: len(TOPICS)].argmax())]
 
-    def _judge(self, text: str, embedding: NDArray[np.float32]) -> tuple[NDArray[np.float32], bool]:
-        words = words_of(text)
-        found = self._lexicon.look(words)
+    def _judge(
+        self, texts: Sequence[str], embeddings: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        worded = [words_of(text) for text in texts]
+        found = [self._lexicon.look(words) for words in worded]
+        features = [lexicon_features(f, len(w)) for f, w in zip(found, worded, strict=True)]
         probabilities = mean_probabilities(
-            self._networks, embedding, gram_buckets(words), lexicon_features(found, len(words))
+            self._networks,
+            embeddings,
+            [gram_buckets(words) for words in worded],
+            np.array(features, np.float32).reshape(len(texts), LEXICON_WIDTH),
         )
-        return probabilities, any(term.grade is Grade.SURE for term in found.terms)
+        named = [any(term.grade is Grade.SURE for term in f.terms) for f in found]
+        return probabilities, np.array(named, bool)
