@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
@@ -82,9 +83,11 @@ def _trimmed(samples: Samples) -> Samples:
 def mixes(folder: Path, count: int) -> list[Mix]:
     lines = (folder / "voice_dev.jsonl").read_text(encoding="utf-8").splitlines()
     known = [json.loads(line) for line in lines]
-    fit = [
+    enough = [
         k for k in known if k["snr_db"] >= LEAST_SNR_DB and len(k["text"].split()) >= LEAST_WORDS
     ]
+    voices = Counter(k["voice"] for k in enough)
+    fit = [k for k in enough if voices[k["voice"]] > 1]
     random = np.random.default_rng(0)
     made = []
     kinds = cycle([(order, room) for order in ORDERS for room in ROOMS for _ in range(2)])

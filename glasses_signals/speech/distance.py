@@ -24,7 +24,7 @@ class DistanceSettings:
     """Speech joined over pauses of up to `phrase_pause_s` is one voice's. It is far when it is
     `far_below_db` under the recording's loudest (chosen on mixes of two voices, docs/speech.md)."""
 
-    phrase_pause_s: float = 0.3
+    phrase_pause_s: float = 0.2
     far_below_db: float = 8.0
 
 
