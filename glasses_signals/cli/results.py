@@ -25,23 +25,28 @@ def audiences(out: Path, policy: Path | None, as_json: bool) -> None:
     from glasses_signals.profiles.audiences import audience_sizes
     from glasses_signals.profiles.files import read_profiles
     from glasses_signals.report.tables import console, rows_table
-    from glasses_signals.runners.output import PROFILES_NAME
+    from glasses_signals.runners.output import PROFILES_NAME, open_ledger
 
     rules = load_policy(policy)
-    sizes = audience_sizes((p for _, p in read_profiles(out / PROFILES_NAME)), rules)
+    with open_ledger(out) as ledger:
+        key = ledger.audience_key()
+    sizes = audience_sizes((p for _, p in read_profiles(out / PROFILES_NAME)), rules, key)
     if as_json:
         for size in sizes:
             line = {"id": size.interest_id, "path": size.path, "about": size.about_accounts}
             click.echo(json.dumps(line))
         return
     if not sizes:
-        click.echo(f"No interest is held by {rules.min_audience} accounts or more; none is told.")
+        click.echo(
+            f"No interest is held by {rules.min_audience} accounts or more, and not by nearly all; "
+            "none is told."
+        )
         return
     rows = ((s.interest_id, " > ".join(s.path), str(s.about_accounts)) for s in sizes)
     console().print(rows_table("Audiences", ["id", "interest", "about"], rows))
     click.echo(
-        f"Segments under {rules.min_audience} accounts are left out; "
-        f"sizes are rounded down to {rules.audience_step}s."
+        f"Segments of under {rules.min_audience} accounts, or of all but so few, are left out; "
+        f"sizes are blurred and rounded down to {rules.audience_step}s."
     )
 
 

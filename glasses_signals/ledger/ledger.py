@@ -85,6 +85,10 @@ class Ledger:
         row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return str(row[0])
 
+    def audience_key(self) -> bytes:
+        """Secret that hides where audience sizes are rounded; the same for this ledger's life."""
+        return hashlib.sha256(f"{self._salt}\x1faudience".encode()).digest()
+
     def close(self) -> None:
         self._db.close()
 

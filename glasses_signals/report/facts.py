@@ -18,7 +18,7 @@ from glasses_signals.errors import CannotStart
 from glasses_signals.interests.taxonomy import load_taxonomy
 from glasses_signals.ledger.ledger import Ledger
 from glasses_signals.policy.policy import Policy
-from glasses_signals.profiles.audiences import Audience, audience_sizes
+from glasses_signals.profiles.audiences import Audience, audience_sizes, told_size
 from glasses_signals.profiles.document import Document
 from glasses_signals.profiles.files import read_profiles
 from glasses_signals.runners.output import LEDGER_NAME, PROFILES_NAME, RUN_NAME, open_ledger
@@ -73,7 +73,8 @@ def gather(out: Path, policy: Policy) -> Facts:
     run = _read_run(out)
     with open_ledger(out) as ledger:
         seen = _Seen(ledger)
-        audiences = audience_sizes(seen.passing(out / PROFILES_NAME), policy)
+        key = ledger.audience_key()
+        audiences = audience_sizes(seen.passing(out / PROFILES_NAME), policy, key)
     return Facts(
         run=run,
         policy=policy,
@@ -81,7 +82,7 @@ def gather(out: Path, policy: Policy) -> Facts:
         interests=sum(seen.confidences.values()),
         funnel=funnel(run["counts"]),
         audiences=tuple(audiences),
-        timeline=tuple(_timeline(seen.weekly_accounts, audiences, policy)),
+        timeline=tuple(_timeline(seen, audiences, policy, key)),
         captures=tuple((*key, n) for key, n in sorted(seen.weekly_captures.items())),
         confidences=tuple((*key, n) for key, n in sorted(seen.confidences.items())),
         interest_counts=dict(sorted(seen.interest_counts.items())),
@@ -151,15 +152,15 @@ def _monday(moment: datetime) -> str:
 
 
 def _timeline(
-    weekly: Mapping[tuple[str, str], int], audiences: list[Audience], policy: Policy
+    seen: _Seen, audiences: list[Audience], policy: Policy, key: bytes
 ) -> Iterator[tuple[str, str, int]]:
     """Weeks of the largest tier-2 interests; a week that too few accounts showed is left out."""
     largest = [a for a in audiences if len(a.path) == 2 and a.path[0] == "Interest"]
     names = {a.interest_id: a.path[1] for a in largest[:TIMELINE_TOPICS]}
-    step = policy.audience_step
-    for (week, topic), accounts in sorted(weekly.items()):
-        if topic in names and accounts >= policy.min_audience:
-            yield week, names[topic], accounts // step * step
+    for (week, topic), accounts in sorted(seen.weekly_accounts.items()):
+        told = told_size(f"{topic} {week}", accounts, seen.profiles, policy, key)
+        if topic in names and told is not None:
+            yield week, names[topic], told
 
 
 def funnel(counts: Mapping[str, int]) -> tuple[Step, ...]:
