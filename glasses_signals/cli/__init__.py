@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -13,7 +14,26 @@ from glasses_signals.cli.options import EXIT_REFUSED, EXIT_USAGE
 from glasses_signals.errors import BadModel, CannotStart, GlassesSignalsError, RunStopped
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Interrupted(Exception):
+    """Ctrl-C, which click would otherwise tell in its own way before we can."""
+
+
+class Program(click.Group):
+    """The group of all commands, with our own ways to end early."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
+
+
+@click.group(
+    cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -71,10 +91,7 @@ def main() -> None:
     except GlassesSignalsError as error:
         _tell(log, "failed", str(error))
         sys.exit(_exit_code(error))
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        sys.stderr.close()
-        sys.exit(0)
-    except KeyboardInterrupt:
+    except (Interrupted, KeyboardInterrupt):
         _tell(log, "interrupted", "interrupted; run the same command again to go on")
         sys.exit(130)
 

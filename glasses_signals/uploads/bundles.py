@@ -54,7 +54,7 @@ def read_bundles(root: Path) -> Iterator[Item | Refusal]:
     """
     if not root.is_dir() or not _is_unicode(str(root)):
         raise CannotStart(
-            f"{root!r} is not a folder. Give the folder that holds the upload bundles"
+            f"{root} is not a folder. Give the folder that holds the upload bundles"
         )
     seen: dict[str, str] = {}
     for folder in _bundle_folders(root):

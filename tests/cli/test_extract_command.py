@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -183,3 +184,30 @@ def test_a_dry_run_names_the_field_to_mend_and_manifests_that_cant_be_used(
     assert "two" in found.stdout
     told = events(run("extract", tmp_path / "uploads", *where, "--dry-run", "--json").stderr)
     assert [(event["level"], event["event"]) for event in told] == [("warning", "refused")]
+
+
+def test_an_interrupted_run_says_how_to_go_on(samples: Path, tmp_path: Path) -> None:
+    where = [str(samples / "uploads"), "--accounts", str(samples / "accounts.jsonl")]
+    command = [sys.executable, "-m", "glasses_signals", "extract", *where, "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        [*command, *AS_OF, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate()
+    told = events(first + rest)
+    assert process.returncode == 130
+    assert [event["event"] for event in told] == ["run_started", "interrupted"]
+    assert "same command again" in told[-1]["message"]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    profiles = tmp_path / "p.jsonl"
+    profiles.write_text('{"format": "interest-profile/1"}\n' * 20_000)
+    command = f"{sys.executable} -m glasses_signals validate {profiles} --json | head -1"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
