@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reliability_plot import write_plot
 
 from glasses_signals.errors import CannotStart
 from glasses_signals.interests.taxonomy import load_taxonomy
 from glasses_signals.interests.verdicts import TextVerdicts, Verdict
 from glasses_signals.policy.policy import load_policy
+from glasses_signals.text.encoder import EncoderSettings
 
 BINS = 10  # of the expected calibration error, equally wide
 SPEED_SECONDS = 5.0
@@ -165,7 +167,7 @@ def texts_per_second(verdicts_of: TextVerdicts, texts: Sequence[str]) -> float:
     return done / spent
 
 
-def judge_speech(folder: Path, verdicts_of: TextVerdicts) -> list[Share]:
+def judge_speech(folder: Path, verdicts_of: TextVerdicts, report: Row) -> list[Share]:
     """Spoken requests next to the same ones typed, and real orders that give Food & Drink."""
     shares: list[Share] = []
     for place in sorted(folder.glob("voice_*.jsonl")):
@@ -178,7 +180,9 @@ def judge_speech(folder: Path, verdicts_of: TextVerdicts) -> list[Share]:
             )
             continue
         for name, texts in (("spoken", heard), ("typed", [row["text"] for row in rows])):
-            for share in judge_requests(rows, verdicts_of(texts))[:3]:
+            verdicts = verdicts_of(texts)
+            _calibrated(report, f"{place.stem}, {name}", *emitted(rows, verdicts))
+            for share in judge_requests(rows, verdicts):
                 shares.append(Share(f"{name}: {share.name}", share.hits, share.total))
     return shares
 
@@ -215,9 +219,11 @@ _SETS: dict[str, Callable[[Sequence[Row], Sequence[Verdict]], list[Share]]] = {
 }
 
 
-def run(folder: Path, speech: bool = False, show_wrong: bool = False) -> Row:
+def run(
+    folder: Path, speech: bool = False, show_wrong: bool = False, precision: str | None = None
+) -> Row:
     """Every figure of the sets found in `folder`, printed and returned. CannotStart for no set."""
-    verdicts_of = TextVerdicts(load_policy())
+    verdicts_of = TextVerdicts(load_policy(), EncoderSettings(precision=precision))
     report: Row = {"models": verdicts_of.models, "shares": [], "calibration": {}}
     typed: list[str] = []
     said: list[float] = []
@@ -240,7 +246,9 @@ def run(folder: Path, speech: bool = False, show_wrong: bool = False) -> Row:
         raise CannotStart(f"{folder}: no requests_*.jsonl or benign_*.jsonl; name another folder")
     _calibrated(report, "all", said, right)
     if speech:
-        report["shares"] += [_said("voice", share) for share in judge_speech(folder, verdicts_of)]
+        report["shares"] += [
+            _said("voice", share) for share in judge_speech(folder, verdicts_of, report)
+        ]
     report["texts_per_second"] = texts_per_second(verdicts_of, typed)
     print(f"texts a second, all different: {report['texts_per_second']:.0f} (goal 1000, floor 400)")
     return report
@@ -255,6 +263,20 @@ def _calibrated(report: Row, name: str, confidences: list[float], right: list[bo
     )
     for line in table:
         print(f"    said {line['said']:.2f}  right {line['right']:.2f}  n {line['n']}")
+
+
+def _plotted(calibration: Row) -> dict[str, list[Row]]:
+    """The bins of every set, with the 95 % interval of what was right."""
+    sets: dict[str, list[Row]] = {}
+    for name, curve in calibration.items():
+        if name != "all":
+            bins = [(line, round(line["right"] * line["n"])) for line in curve["bins"]]
+            ends = [Share(name, hits, line["n"]).interval() for line, hits in bins]
+            sets[name] = [
+                {**line, "low": low, "high": high}
+                for (line, _), (low, high) in zip(bins, ends, strict=True)
+            ]
+    return sets
 
 
 def _said(place: str, share: Share) -> Row:
@@ -295,8 +317,12 @@ def main() -> None:
     parser.add_argument(
         "--reliability", type=Path, help="write the curve that reports show: report/data has it"
     )
+    parser.add_argument("--precision", help="of the sentence encoder; default: the fastest here")
+    parser.add_argument("--plot", type=Path, help="draw the reliability diagram here, as SVG")
     options = parser.parse_args()
-    report = run(options.folder, options.speech, options.show_wrong)
+    report = run(options.folder, options.speech, options.show_wrong, options.precision)
+    if options.plot:
+        write_plot(options.plot, _plotted(report["calibration"]))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", "utf-8")
     if options.reliability:
