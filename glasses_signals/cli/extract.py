@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -98,9 +98,24 @@ if TYPE_CHECKING:
 @json_option
 @with_local_out
 def extract(
-    uploads: str,
-    accounts: Path,
-    out: Path,
+    uploads: str, accounts: Path, out: Path, dry_run: bool, by_account: bool, **options: Any
+) -> None:
+    """Turn uploads into interest profiles: the main job.
+
+    UPLOADS is a folder, a file of a sibling product, or a URL such as s3://bucket/uploads.
+    What was done before is skipped; a killed run goes on where it was.
+    """
+    if by_account and not dry_run:
+        raise click.UsageError("--by-account goes with --dry-run")
+    settings = _settings(**options)
+    if dry_run:
+        _rehearse(uploads, accounts, out, settings, by_account)
+    else:
+        _run(uploads, accounts, out, settings)
+
+
+def _settings(
+    *,
     source: str,
     policy: Path | None,
     as_of: datetime | None,
@@ -114,22 +129,15 @@ def extract(
     shard: str | None,
     runner: Literal["local", "ray"],
     ray_address: str | None,
-    dry_run: bool,
-    by_account: bool,
     as_json: bool,
-) -> None:
-    """Turn uploads into interest profiles: the main job.
-
-    UPLOADS is a folder, a file of a sibling product, or a URL such as s3://bucket/uploads.
-    What was done before is skipped; a killed run goes on where it was.
-    """
+) -> ExtractSettings:
     from glasses_signals.records import Source
     from glasses_signals.runners.extract import ExtractSettings
     from glasses_signals.runners.shards import parse_shard
     from glasses_signals.speech.transcriber import SpeechSettings
     from glasses_signals.vision.tagger import VisionSettings
 
-    settings = ExtractSettings(
+    return ExtractSettings(
         source=Source(source),
         policy=policy,
         as_of=as_of,
@@ -147,12 +155,6 @@ def extract(
             reader=OCR_MODEL if ocr else None,
         ),
     )
-    if by_account and not dry_run:
-        raise click.UsageError("--by-account goes with --dry-run")
-    if dry_run:
-        _rehearse(uploads, accounts, out, settings, by_account)
-    else:
-        _run(uploads, accounts, out, settings)
 
 
 def _run(uploads: str, accounts: Path, out: Path, settings: ExtractSettings) -> None:
