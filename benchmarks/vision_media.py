@@ -75,10 +75,10 @@ def speaking_videos(video: str, folder: Path) -> list[str]:
         sound = np.zeros((1, VIDEO_SECONDS * 16_000), np.float32)
         place, spoken = 8_000, 0
         while spoken < SPEECH_SECONDS * 16_000:
-            samples = decode_audio(next(recordings)).samples
+            samples = decode_audio(next(recordings)).samples[: sound.shape[1] - place]
             sound[0, place : place + len(samples)] = samples
             spoken += len(samples)
-            place += 3 * len(samples)
+            place += 5 * len(samples) // 2
         path = folder / f"speaking{clip}.mp4"
         with av.open(video) as old, av.open(str(path), "w") as new:
             pictures = new.add_stream_from_template(old.streams.video[0])
