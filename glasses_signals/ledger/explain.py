@@ -14,7 +14,7 @@ _HOW = {
     Modality.VIDEO: "something in a video you took",
     Modality.PHOTO: "something in a photo you took",
     Modality.TEXT: "something you wrote",
-    Modality.OCR: "something written in a photo you took",
+    Modality.OCR: "something written in a photo or video you took",
 }
 
 

@@ -70,7 +70,7 @@ def test_text_in_photos_is_judged_and_not_kept(
         (entry,) = explain(ledger, "acct-ada", FISHING)
     assert {c["rule"] for c in entry["captures"]} == {"text in the picture"}
     assert {c["modality"] for c in entry["captures"]} == {"ocr"}
-    assert "something written in a photo you took" in entry["in_plain_words"]
+    assert "something written in a photo or video you took" in entry["in_plain_words"]
     (profile,) = (p for _, p in read_profiles(tmp_path / "profiles.jsonl"))
     assert FISHING in [interest["id"] for interest in profile["interests"]]
     assert "rapidocr" in json.dumps(profile)
