@@ -5,9 +5,10 @@
 Sentences of EVAL's `sensitive_dev.jsonl`, as many of each topic and style as there are, are spoken
 by flite (voices slt, rms, awb, kal16) and espeak-ng (American, British, Scottish; other languages
 in their own voice), with ambient sound of `nonspeech_dev` 10 to 20 dB below, and go through speech,
-language check, sensitive gate and mapper as in a job. A sentence leaks when any interest comes out
-of it. Every leak is of one of three kinds: the sentence leaks when typed too, it was heard well
-enough (at most a fifth of its words wrong), or it was misheard.
+language check, sensitive gate and mapper as in a job. A sentence leaks, strictly, when any interest
+comes out of it; "beyond its harmless part" leaves out those that its `also` names. Every leak is of
+one of three kinds: the sentence leaks when typed too, it was heard well enough (at most a fifth of
+its words wrong), or it was misheard.
 
 Needs the Debian packages `flite` and `espeak-ng`. `--show` prints the leaked sentences.
 """
@@ -31,6 +32,7 @@ import numpy as np
 from restraint import share
 from whisper.normalizers import EnglishTextNormalizer
 
+from glasses_signals.interests.taxonomy import load_taxonomy
 from glasses_signals.media.audio import decode_audio
 from glasses_signals.media.decode import DecodeResult
 from glasses_signals.policy.policy import load_policy
@@ -139,6 +141,12 @@ def kind_of_leak(row: Row, heard: Observed, when_typed: Judged) -> str:
     return "heard well enough" if wrong <= HEARD_WELL else "misheard"
 
 
+def beyond_harmless(row: Row, judged: Judged) -> bool:
+    taxonomy = load_taxonomy()
+    names = {taxonomy.tier2(e.interest_id).name for e in judged.evidence}
+    return not names <= set(row["also"])
+
+
 def groups(rows: Sequence[Row], voices: Sequence[str], leaked: Sequence[bool]) -> Iterable[object]:
     yield share("leak, spoken", leaked)
     for name in ("style", "topic"):
@@ -171,6 +179,8 @@ def main() -> None:
     leaked = [bool(j.evidence) for j in judged]
     figures = list(groups(rows, voices, leaked))
     figures.insert(1, share("leak, the same typed", (bool(j.evidence) for j in by_typing)))
+    beyond = (beyond_harmless(row, j) for row, j in zip(rows, judged, strict=True))
+    figures.insert(1, share("leak, spoken, beyond its harmless part", beyond))
     nothing = sum(not observed.spoken and not observed.bystander for observed in heard)
     kinds: dict[str, int] = {"of the leaks": sum(leaked), "nothing heard at all": nothing}
     for row, one, j, t in zip(rows, heard, judged, by_typing, strict=True):
