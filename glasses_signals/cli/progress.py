@@ -86,6 +86,49 @@ def _bars() -> Bars:
     )
 
 
+@contextmanager
+def counted(log: Log, total: int | None) -> Iterator[Callable[[], None]]:
+    """What to call after each input of a single stage; shown where results go elsewhere.
+
+    On a terminal that also gets the results, these are the progress.
+    """
+    if sys.stderr.isatty() and not sys.stdout.isatty() and not log.as_json:
+        with _bars() as bars:
+            yield _Count(log, total, bars)
+    else:
+        yield _Count(log, total, None)
+
+
+class _Count:
+    """Inputs done so far, on a terminal's line or as events."""
+
+    def __init__(self, log: Log, total: int | None, bars: Bars | None) -> None:
+        self._log, self._total, self._bars = log, total, bars
+        self._started = self._told = monotonic()
+        self._done = 0
+        if bars is not None:
+            self._task = bars.add_task("models load", total=total, done="", rate="", to_go="")
+
+    def __call__(self) -> None:
+        self._done += 1
+        now = monotonic()
+        rate = self._done / max(now - self._started, 1e-9)
+        remaining_s = (self._total - self._done) / rate if self._total is not None else None
+        if self._bars is not None:
+            self._bars.update(
+                self._task,
+                description="inputs",
+                completed=self._done,
+                done=f"{self._done:,} of {self._total:,}" if self._total else f"{self._done:,}",
+                rate=f"{rate:,.1f}/s",
+                to_go=_to_go(remaining_s),
+            )
+        elif now - self._told >= EVENT_EVERY_S:
+            self._told = now
+            left = None if remaining_s is None else round(remaining_s, 1)
+            self._log("info", "progress", total=self._total, handled=self._done, remaining_s=left)
+
+
 class _Terminal:
     """A line for all items, and one a stage: its share of time, amount done, rate, time to go."""
 

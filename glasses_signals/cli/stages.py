@@ -23,6 +23,7 @@ from glasses_signals.cli.options import (
     policy_option,
     workers_option,
 )
+from glasses_signals.cli.progress import counted
 from glasses_signals.errors import BadInput, CannotStart
 
 
@@ -50,7 +51,7 @@ def transcribe(
     settings = SpeechSettings(model=model, device=device, language=language, beam=beam)
     _print_lines(
         transcribe_files(files, settings, workers),
-        as_json,
+        len(files),
         lambda line: f"{line['file']}: {line['text'] or '(no speech)'}",
     )
 
@@ -86,7 +87,7 @@ def tag(
     )
     _print_lines(
         tag_files(files, settings, workers, policy),
-        as_json,
+        len(files),
         lambda line: f"{line['file']}: {_labels(line)}  ->  {_verdict(line)}",
     )
 
@@ -109,7 +110,9 @@ def map_(texts: tuple[str, ...], file: Path | None, policy: Path | None, as_json
         raise click.UsageError("give texts, or a file of them with --file; not both")
     wanted = iter(texts) if file is None else _texts_of(file)
     _print_lines(
-        map_texts(wanted, policy), as_json, lambda line: f"{line['text_index']}: {_verdict(line)}"
+        map_texts(wanted, policy),
+        None if file else len(texts),
+        lambda line: f"{line['text_index']}: {_verdict(line)}",
     )
 
 
@@ -143,21 +146,25 @@ def _verdict(line: dict[str, Any]) -> str:
 
 
 def _print_lines(
-    lines: Iterable[dict[str, Any]], as_json: bool, plain: Callable[[Any], str]
+    lines: Iterable[dict[str, Any]],
+    total: int | None,
+    plain: Callable[[Any], str],
 ) -> None:
     log = current_log()
     started, printed, failed = monotonic(), 0, 0
-    for line in lines:
-        printed += 1
-        if as_json:
-            click.echo(json.dumps(line, ensure_ascii=False))
-        elif "error" in line:
-            click.echo(f"{line['file']}: error: {line['error']}")
-        else:
-            click.echo(plain(line))
-        if "error" in line:
-            failed += 1
-            log("warning", "input_failed", file=line["file"], reason=line["error"])
+    with counted(log, total) as count:
+        for line in lines:
+            printed += 1
+            if log.as_json:
+                click.echo(json.dumps(line, ensure_ascii=False))
+            elif "error" in line:
+                click.echo(f"{line['file']}: error: {line['error']}")
+            else:
+                click.echo(plain(line))
+            if "error" in line:
+                failed += 1
+                log("warning", "input_failed", file=line["file"], reason=line["error"])
+            count()
     elapsed_s = round(monotonic() - started, 3)
     log("info", "finished", inputs=printed, failed=failed, elapsed_s=elapsed_s)
     if failed:

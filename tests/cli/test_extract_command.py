@@ -1,8 +1,6 @@
 """What `extract` shows: to people on a terminal, to programs, before a run and after it."""
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -138,32 +136,13 @@ def test_errors_are_events_too(tmp_path: Path, run: Run) -> None:
     assert found.stdout == ""
 
 
-def test_a_terminal_sees_rate_and_time_to_go_by_stage(samples: Path, tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    where = [str(samples / "chats.jsonl"), "--accounts", str(samples / "accounts.jsonl")]
-    command = [sys.executable, "-m", "glasses_signals", "extract", *where, "--source", "chat"]
-    process = subprocess.Popen(
-        [*command, "--out", str(tmp_path), *AS_OF, "--unit-items", "4"],
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
-    )
-    os.close(theirs)
-    shown = read_terminal(ours)
-    assert process.wait() == 0
+def test_a_terminal_sees_rate_and_time_to_go_by_stage(
+    samples: Path, tmp_path: Path, on_terminal: Callable[..., str]
+) -> None:
+    where = (samples / "chats.jsonl", "--accounts", samples / "accounts.jsonl", "--out", tmp_path)
+    shown = on_terminal("extract", *where, "--source", "chat", *AS_OF, "--unit-items", "4")
     for word in ("models load", "items", "interests", "texts", "/s", "to go"):
         assert word in shown, word
-
-
-def read_terminal(end: int) -> str:
-    parts = []
-    with os.fdopen(end, "rb", buffering=0) as terminal:
-        try:
-            while part := terminal.read(4096):
-                parts.append(part)
-        except OSError:  # Linux's way of saying that the other end was closed
-            pass
-    return b"".join(parts).decode()
 
 
 def test_a_dry_run_names_the_field_to_mend_and_manifests_that_cant_be_used(
