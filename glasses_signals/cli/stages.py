@@ -133,7 +133,8 @@ def _texts_of(file: Path) -> Iterator[str]:
 
 
 def _labels(line: dict[str, Any]) -> str:
-    return ", ".join(f"{x['label']} {x['probability']:.2f}" for x in line["labels"]) or "(nothing)"
+    seen = ", ".join(f"{x['label']} {x['probability']:.2f}" for x in line["labels"]) or "(nothing)"
+    return f'{seen}; text "{" / ".join(line["text"])}"' if line.get("text") else seen
 
 
 def _verdict(line: dict[str, Any]) -> str:
