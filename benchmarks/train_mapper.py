@@ -1,23 +1,28 @@
-"""Train the heads of the text mapper on the example sentences, and say how good they are.
+"""Train the heads of the text mapper on the example sentences.
 
     python benchmarks/train_mapper.py [--folds 5] [--out glasses_signals/interests/data]
 
 Reads `interests/data/examples/*.tsv` and, as sentences without an interest, the sensitive ones of
-`policy/data/examples/*.tsv`; encodes them with the built sentence encoder; says how many held-out
-sentences come out right; fits on all; writes `text_heads.npz`. Evaluation texts are never read
-here. The same inputs give the same file on the same machine.
+`policy/data/examples/*.tsv`; makes misheard copies of them; encodes all with the built sentence
+encoder, in full and in 8 bit precision; fits; writes `text_heads.npz`. Evaluation texts are never
+read here. The same inputs give the same file on the same machine. With `--folds` it writes
+nothing, and says instead how sentences come out that the heads have not seen.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
+import random
+import tempfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 from torch.nn import functional
 
 from glasses_signals.interests.taxonomy import DATA, load_taxonomy, read_table
@@ -26,20 +31,28 @@ from glasses_signals.interests.text_mapper import (
     HEADS_FILE,
     INTEREST_ROOT,
     NOTHING,
-    PURCHASE_ROOT,
     Head,
     Network,
-    Tree,
+    TextMapper,
+    TextMapperSettings,
     buying_signs,
 )
 from glasses_signals.policy.policy import DEFAULT_POLICY
 from glasses_signals.policy.sensitive import blocked_nodes
+from glasses_signals.policy.training.mishear import Mishearing
 from glasses_signals.records import InterestKind
+from glasses_signals.text.encoder import EncoderSettings, TextEncoder
 
 SENSITIVE = f"{NOTHING}:sensitive"
-TEMPLATED = "assistant.tsv"  # its sentences are too alike to hold some out for calibration
+# Lines of these are too alike, or too close to lines elsewhere, to hold some out for measuring.
+NEVER_HELD_OUT = ("assistant.tsv", "names.tsv", "heard.tsv")
+HEARD = "heard.tsv"
 # Food said with a diet is still food: of a blocked diet only its parent is learnt.
 DIETS = {"374": "368", "375": "368", "378": "368", "379": "368"}
+PRECISIONS = ("fp32", "int8")  # verdicts must hold on machines of either
+MISHEARD_SHARE = 0.4
+# A copy less like its text than this has lost what the text was about.
+MISHEARD_LIKENESS = 0.45
 NETWORKS = 2
 HIDDEN = 512
 EPOCHS = 15
@@ -50,23 +63,41 @@ SCALE = 8.0  # unit vectors have entries near 1/20, too small for the usual star
 PLATT_SLOPE, PLATT_OFFSET = 1.4, 0.9
 MOST = 0.995
 SEED = 0
+CHUNK = 4096  # sentences that are encoded between two writes of the cache
+OUTCOMES = ("right", "parent", "tier 2", "nothing", "wrong")
 Float = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Sentences and what each stands for. `purchases`: the node wanted, or "" for none."""
+    """Sentences and what each stands for. `purchases`: the node wanted, or "" for none.
+
+    `origin` is the row of the sentence that a copy was made from, else the row itself.
+    """
 
     texts: tuple[str, ...]
     interests: NDArray[np.str_]
     purchases: NDArray[np.str_]
-    held_out: NDArray[np.bool_]  # may be held out for calibration
+    registers: NDArray[np.str_]
+    files: NDArray[np.str_]
+    origin: NDArray[np.int_]
+
+    def rows(self, chosen: NDArray[np.int_]) -> Examples:
+        """The chosen rows in that order; `origin` still counts the rows of `self`."""
+        return Examples(
+            tuple(self.texts[row] for row in chosen),
+            self.interests[chosen],
+            self.purchases[chosen],
+            self.registers[chosen],
+            self.files[chosen],
+            self.origin[chosen],
+        )
 
 
 def load_examples() -> Examples:
     """Every shipped sentence once; the first line wins where two have the same text."""
     taxonomy, blocked = load_taxonomy(), blocked_nodes()
-    lines: dict[str, tuple[str, str, bool]] = {}
+    lines: dict[str, tuple[str, str, str, str]] = {}
     for place in sorted(Path(str(DATA / "examples")).glob("*.tsv")):
         for row in read_table(place):
             id_ = row["node_id"]
@@ -75,42 +106,75 @@ def load_examples() -> Examples:
             interest = DIETS.get(interest, interest)
             if interest in blocked or (wanted and id_ in blocked) or interest == INTEREST_ROOT:
                 interest = SENSITIVE
-            line = interest, id_ if wanted else "", place.name != TEMPLATED
+            line = interest, id_ if wanted else "", row["register"], place.name
             lines.setdefault(row["text"], line)
     for place in sorted((DEFAULT_POLICY.parent / "examples").glob("*.tsv")):
         for row in read_table(place):
             if row["topic"] != NOTHING:
-                lines.setdefault(row["text"], (SENSITIVE, "", True))
-    columns = list(zip(*lines.values(), strict=True))
-    return Examples(tuple(lines), np.array(columns[0]), np.array(columns[1]), np.array(columns[2]))
+                lines.setdefault(row["text"], (SENSITIVE, "", "sensitive", place.name))
+    interests, purchases, registers, files = map(np.array, zip(*lines.values(), strict=True))
+    return Examples(tuple(lines), interests, purchases, registers, files, np.arange(len(lines)))
 
 
-def fit(inputs: Float, labels: NDArray[np.str_], networks: int) -> Head:
-    """[B, D] and [B] -> Head. The loss is the cross-entropy of the class plus that of its tier 2,
-    so that a mistake between siblings costs less than one between topics."""
+def with_copies(written: Examples) -> Examples:
+    """`written`, and after it misheard copies of some of the spoken kinds of sentences."""
+    hearing = Mishearing(
+        t for t, c in zip(written.texts, written.interests, strict=True) if c != SENSITIVE
+    )
+    made: dict[str, int] = {}
+    for row, text in enumerate(written.texts):
+        rng = random.Random(zlib.crc32(text.encode()))
+        spoken = written.files[row] != HEARD and written.registers[row] != "caption"
+        if spoken and rng.random() < MISHEARD_SHARE and (copy := hearing.mishear(text, rng)):
+            made.setdefault(copy, row)
+    for text in written.texts:
+        made.pop(text, None)
+    own = np.arange(len(written.texts))
+    both = written.rows(np.concatenate([own, np.array(list(made.values()), int)]))
+    return replace(both, texts=(*written.texts, *made))
+
+
+def without_lost(examples: Examples, views: Sequence[Float]) -> tuple[Examples, list[Float]]:
+    """Drop the copies that are too unlike their text."""
+    likeness = (views[0] * views[0][examples.origin]).sum(axis=1)
+    kept = np.flatnonzero(likeness >= MISHEARD_LIKENESS)
+    renumbered = np.cumsum(likeness >= MISHEARD_LIKENESS) - 1
+    left = examples.rows(kept)
+    return replace(left, origin=renumbered[left.origin]), [view[kept] for view in views]
+
+
+def fit(views: Sequence[Float], labels: NDArray[np.str_], networks: int) -> Head:
+    """Views [B, D] of the same texts and their labels [B] -> Head.
+
+    The loss is the cross-entropy of the class plus that of its tier 2, so that a mistake between
+    siblings costs less than one between topics.
+    """
     classes = sorted(set(labels.tolist()))
     groups = sorted({_group(class_) for class_ in classes})
     together = torch.zeros(len(classes), len(groups))
     for row, class_ in enumerate(classes):
         together[row, groups.index(_group(class_))] = 1
     true = torch.tensor([classes.index(label) for label in labels.tolist()])
-    trained = [_train(inputs, true, together, SEED + index) for index in range(networks)]
+    trained = [_train(views, true, together, SEED + index) for index in range(networks)]
     return Head(tuple(classes), tuple(trained))
 
 
-def _train(inputs: Float, true: torch.Tensor, together: torch.Tensor, seed: int) -> Network:
+def _train(
+    views: Sequence[Float], true: torch.Tensor, together: torch.Tensor, seed: int
+) -> Network:
     torch.manual_seed(seed)
-    width, classes = inputs.shape[1], len(together)
+    width, classes = views[0].shape[1], len(together)
     hidden, out = torch.nn.Linear(width, HIDDEN), torch.nn.Linear(HIDDEN, classes)
     direct = torch.nn.Linear(width, classes)
     parameters = [*hidden.parameters(), *out.parameters(), *direct.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.02)
-    scaled, of_group = torch.tensor(inputs) * SCALE, together.argmax(1)[true]
-    steps, step = EPOCHS * -(-len(inputs) // BATCH), 0
+    scaled, of_group = torch.tensor(np.stack(views)) * SCALE, together.argmax(1)[true]
+    steps, step = EPOCHS * -(-len(true) // BATCH), 0
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(inputs)).split(BATCH):
+        for rows in torch.randperm(len(true)).split(BATCH):
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / steps)
-            x = functional.dropout(scaled[rows], DROPOUT)
+            seen = torch.randint(len(views), (len(rows),))
+            x = functional.dropout(scaled[seen, rows], DROPOUT)
             units = functional.gelu(hidden(x), approximate="tanh")
             said = (out(functional.dropout(units, DROPOUT)) + direct(x)).log_softmax(-1)
             grouped = (said.exp() @ together).clamp_min(1e-9).log()
@@ -140,52 +204,19 @@ def _group(class_: str) -> str:
 
 
 def fit_all(
-    examples: Examples, vectors: Float, chosen: NDArray[np.bool_], networks: int
+    examples: Examples, views: Sequence[Float], chosen: NDArray[np.bool_], networks: int
 ) -> dict[str, Head]:
     """The three heads, from the chosen sentences."""
     wanted = examples.purchases != ""
-    signs = np.concatenate([vectors, buying_signs(examples.texts)], axis=1)
-    buys = np.where(wanted, BUYS, "no")
+    signs = buying_signs(examples.texts)
+    with_signs = [np.concatenate([view, signs], axis=1)[chosen] for view in views]
     bought = chosen & wanted
+    chosen_views = [view[chosen] for view in views]
     return {
-        "interest": fit(vectors[chosen], examples.interests[chosen], networks),
-        "purchase": fit(vectors[bought], examples.purchases[bought], networks),
-        "buys": fit(signs[chosen], buys[chosen], 1),
+        "interest": fit(chosen_views, examples.interests[chosen], networks),
+        "purchase": fit([view[bought] for view in views], examples.purchases[bought], networks),
+        "buys": fit(with_signs, np.where(wanted, BUYS, "no")[chosen], 1),
     }
-
-
-def judge(
-    heads: dict[str, Head], examples: Examples, vectors: Float, rows: NDArray[np.int_]
-) -> dict[str, list[tuple[float, bool]]]:
-    """(probability said, was it right) of every decision the mapper could take on `rows`."""
-    taxonomy = load_taxonomy()
-    interests = Tree(taxonomy, heads["interest"].classes, INTEREST_ROOT)
-    purchases = Tree(taxonomy, heads["purchase"].classes, PURCHASE_ROOT)
-    signs = buying_signs([examples.texts[row] for row in rows])
-    said = interests.mass(heads["interest"](vectors[rows]))
-    what = purchases.mass(heads["purchase"](vectors[rows]))
-    buys = heads["buys"](np.concatenate([vectors[rows], signs], axis=1))
-    wants = buys[:, heads["buys"].classes.index(BUYS)]
-    judged: dict[str, list[tuple[float, bool]]] = {"tier2": [], "deeper": [], "purchase": []}
-    for place, row in enumerate(rows):
-        true = _line(str(examples.interests[row]))
-        for depth, (id_, probability) in enumerate(interests.way_down(said[place])):
-            judged["deeper" if depth else "tier2"].append((probability, id_ in true))
-            if id_ not in true:
-                break
-        true = _line(str(examples.purchases[row]))
-        for id_, probability in purchases.way_down(what[place]):
-            judged["purchase"].append((float(wants[place]) * probability, id_ in true))
-            if id_ not in true:
-                break
-    return judged
-
-
-def _line(id_: str) -> set[str]:
-    taxonomy = load_taxonomy()
-    if id_ not in taxonomy:
-        return set()
-    return {id_, *(node.id for node in taxonomy.ancestors(id_))}
 
 
 def calibration() -> Float:
@@ -201,49 +232,93 @@ def calibration() -> Float:
     return np.stack([knots, worth]).astype(np.float32)
 
 
-def held_out(examples: Examples, vectors: Float, folds: int) -> dict[str, list[tuple[float, bool]]]:
-    """The decisions on sentences that the heads judging them were not trained on."""
-    together: dict[str, list[tuple[float, bool]]] = {}
-    groups = [examples.interests[row].split(":")[0] for row in range(len(examples.texts))]
-    split = StratifiedKFold(folds, shuffle=True, random_state=SEED).split(vectors, groups)
-    for kept, left in split:
-        chosen = np.zeros(len(examples.texts), bool)
-        chosen[kept] = True
-        heads = fit_all(examples, vectors, chosen, 1)
-        rows = left[examples.held_out[left]]
-        for name, judged in judge(heads, examples, vectors, rows).items():
-            together.setdefault(name, []).extend(judged)
-    return together
+def held_out(examples: Examples, views: Sequence[Float], folds: int) -> dict[str, list[str]]:
+    """How each held-out sentence came out, by register and by tier of its node.
+
+    Copies, and what was heard of spoken sentences, are trained on with their text's fold only.
+    """
+    outcomes: defaultdict[str, list[str]] = defaultdict(list)
+    own = examples.origin == np.arange(len(examples.texts))
+    own &= ~np.isin(examples.files, NEVER_HELD_OUT)
+    fold_of = np.array([zlib.crc32(text.encode()) % folds for text in examples.texts])
+    for fold in range(folds):
+        left = np.flatnonzero(own & (fold_of == fold))
+        chosen = ~np.isin(examples.origin, left) & (examples.files != HEARD)
+        with tempfile.TemporaryDirectory() as place:
+            save(Path(place), fit_all(examples, views, chosen, 1))
+            mapper = TextMapper(TextMapperSettings(heads=Path(place) / HEADS_FILE))
+            said = mapper.map([examples.texts[row] for row in left], views[0][left])
+        for row, found in zip(left, said, strict=True):
+            true = str(examples.interests[row])
+            outcome = _outcome(true, found[0].interest_id if found else None)
+            tier = len(load_taxonomy().node(true).path) if true in load_taxonomy() else true
+            for kind in (f"register {examples.registers[row]}", f"tier {tier}"):
+                outcomes[kind].append(outcome)
+    return outcomes
 
 
-def save(out: Path, heads: dict[str, Head], calibrations: dict[str, Float]) -> None:
+def _outcome(true: str, said: str | None) -> str:
+    """`right`, `parent` or `tier 2` (of the true node), `nothing`, or `wrong`."""
+    taxonomy = load_taxonomy()
+    if said is None or true not in taxonomy:
+        return ("nothing" if true in taxonomy else "right") if said is None else "wrong"
+    if said == true or true in {node.id for node in taxonomy.ancestors(said)}:
+        return "right"
+    if said in {node.id for node in taxonomy.ancestors(true)}:
+        return "parent"
+    return "tier 2" if taxonomy.tier2(said) == taxonomy.tier2(true) else "wrong"
+
+
+def save(out: Path, heads: dict[str, Head]) -> None:
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, head in heads.items():
         arrays[f"{name}_classes"] = np.array(head.classes)
         for field in fields(Network):
             values = [getattr(network, field.name) for network in head.networks]
             arrays[f"{name}_{field.name}"] = np.stack(values).astype(np.float16)
-    for name, knots in calibrations.items():
-        arrays[f"{name}_calibration"] = knots
+    for name in ("tier2", "deeper", "purchase"):
+        arrays[f"{name}_calibration"] = calibration()
     with (out / HEADS_FILE).open("wb") as file:
         np.savez(file, allow_pickle=False, **dict(sorted(arrays.items())))
 
 
+def encoded(texts: Iterable[str], cache: Path | None) -> list[Float]:
+    """float32 [B, D] for each precision; kept in `cache`, from where a run goes on."""
+    texts = list(texts)
+    views = []
+    for precision in PRECISIONS:
+        known: dict[str, Float] = {}
+        place = cache and cache / f"{precision}.npz"
+        if place and place.exists():
+            with np.load(place) as stored:
+                known = dict(zip(stored["texts"].tolist(), stored["vectors"], strict=True))
+        encoder = TextEncoder(EncoderSettings(precision=precision))
+        missing = [text for text in texts if text not in known]
+        for start in range(0, len(missing), CHUNK):
+            chunk = missing[start : start + CHUNK]
+            known.update(zip(chunk, encoder(chunk), strict=True))
+            if place:
+                np.savez(place, texts=np.array(list(known)), vectors=np.stack(list(known.values())))
+        views.append(np.stack([known[text] for text in texts]))
+    return views
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--folds", type=int, help="measure by cross-validation; write nothing")
     parser.add_argument("--out", type=Path, default=Path(str(DATA)))
+    parser.add_argument("--cache", type=Path, help="folder of embeddings that a second run re-uses")
     options = parser.parse_args()
-    from glasses_signals.text.encoder import TextEncoder
-
-    examples = load_examples()
-    vectors = TextEncoder()(examples.texts)
-    judged = held_out(examples, vectors, options.folds)
-    for name, decisions in judged.items():
-        right = sum(right for _, right in decisions) / len(decisions)
-        print(f"{name}: {right:.1%} of {len(decisions)} held-out decisions right")
-    heads = fit_all(examples, vectors, np.ones(len(examples.texts), bool), NETWORKS)
-    save(options.out, heads, dict.fromkeys(judged, calibration()))
+    examples = with_copies(load_examples())
+    examples, views = without_lost(examples, encoded(examples.texts, options.cache))
+    print(f"{len(examples.texts)} sentences, copies included")
+    if options.folds:
+        for kind, outcomes in sorted(held_out(examples, views, options.folds).items()):
+            shares = {name: outcomes.count(name) / len(outcomes) for name in OUTCOMES}
+            said = "  ".join(f"{name} {share:.1%}" for name, share in shares.items())
+            print(f"{kind:20} n {len(outcomes):5}  {said}")
+    else:
+        save(options.out, fit_all(examples, views, np.ones(len(examples.texts), bool), NETWORKS))
 
 
 if __name__ == "__main__":
