@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from glasses_signals.vision.tagger import Tagger, VisionSettings
 
 __version__ = "0.1.0"
+
+# ONNX Runtime (from 1.29 on) and Ray tell their makers over the network what runs here, unless
+# these are set before they are loaded. Nothing about anybody's uploads may leave the machine.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 # Loaded on first use, so that importing the package stays quick.
 _HOMES = {

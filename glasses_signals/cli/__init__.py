@@ -12,6 +12,7 @@ from glasses_signals.cli import extract, machine, profiles, results, rights, sta
 from glasses_signals.cli.log import Log
 from glasses_signals.cli.options import EXIT_REFUSED, EXIT_USAGE
 from glasses_signals.errors import BadModel, CannotStart, GlassesSignalsError, RunStopped
+from glasses_signals.policy.cores import forbid_core_dumps
 
 
 class Interrupted(Exception):
@@ -73,6 +74,7 @@ for command in (
 
 def main() -> None:
     """Entry point: errors made for people are printed without a traceback."""
+    forbid_core_dumps()
     # ONNX Runtime has the cores; numpy's own threads would only spin beside it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     log = Log()

@@ -325,9 +325,14 @@ class Ledger:
         return row is not None and (row[0] is None or format_time(captured_at) < row[0])
 
     def compact(self) -> None:
-        """Leave no deleted byte behind, in the file or in its write-ahead log."""
+        """Leave no deleted byte behind, in the file or in its write-ahead log.
+
+        Raises sqlite3.OperationalError while another program reads: its view keeps the log.
+        """
         self._db.execute("VACUUM")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError(f"another program has {self.path.name} open")
 
     # Models
 

@@ -16,6 +16,7 @@ import sys
 
 from glasses_signals.media import wire
 from glasses_signals.media.decode import DecodeSettings, DecodeTask, decode_file
+from glasses_signals.policy.cores import forbid_core_dumps
 
 _ORPHAN_FACTOR = 2
 
@@ -43,6 +44,7 @@ def start(settings: DecodeSettings) -> tuple[subprocess.Popen[bytes], socket.soc
 
 def main(descriptor: int) -> None:
     """Serve the channel at this file descriptor until it closes."""
+    forbid_core_dumps()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     with socket.socket(fileno=descriptor) as channel, contextlib.suppress(EOFError, OSError):
         settings: DecodeSettings = wire.receive(channel)

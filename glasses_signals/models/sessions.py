@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from glasses_signals.errors import BadModel
 
+ort.disable_telemetry_events()  # for a program that loaded it before this package
+
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _PROVIDERS = {"cpu": _CPU, "cuda": _CUDA}

@@ -21,6 +21,7 @@ import glasses_signals
 from glasses_signals.errors import CannotStart, RunStopped
 from glasses_signals.ledger.ledger import Ledger, Quarantined
 from glasses_signals.models.sessions import cpu_flags, resolve_device
+from glasses_signals.policy.cores import forbid_core_dumps
 from glasses_signals.policy.policy import Policy, load_policy
 from glasses_signals.profiles.files import write_profiles
 from glasses_signals.records import Item, Source
@@ -130,6 +131,7 @@ def extract_from(
     progress: Callable[[Progress], None] | None = None,
 ) -> RunReport:
     """As `extract`, from any place that gives items and files the way `LocalUploads` does."""
+    forbid_core_dumps()
     policy = load_policy(settings.policy)
     accounts_file = read_accounts(accounts)
     device = resolve_device(settings.device)

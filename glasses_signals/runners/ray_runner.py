@@ -13,6 +13,7 @@ from typing import Any
 
 from glasses_signals.errors import CannotStart
 from glasses_signals.media.pool import DecodePool
+from glasses_signals.policy.cores import forbid_core_dumps
 from glasses_signals.runners.admission import Admitted
 from glasses_signals.runners.local import decoded
 from glasses_signals.runners.units import UnitOperator, UnitResult, gather, weight
@@ -28,6 +29,7 @@ class _UnitActor:
     """
 
     def __init__(self, operator: UnitOperator, decode_workers: int) -> None:
+        forbid_core_dumps()
         self._operator = operator
         pool = DecodePool(decode_workers, operator.decode_settings)
         self._pool = pool.__enter__()  # ends when the actor's process does
