@@ -47,4 +47,7 @@ def read_profiles(path: Path) -> Iterator[tuple[int, Document]]:
                 raise BadInput(f"{path}, line {number}: {document}")
             yield number, document
     except OSError as error:
-        raise BadInput(f"can't read {path}: {error.strerror or error}") from None
+        raise BadInput(
+            f"can't read {path}: {error.strerror or error}; name a file of profiles, or the OUT of a "
+            "finished extract run"
+        ) from None
