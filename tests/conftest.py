@@ -19,10 +19,11 @@ from glasses_signals.text.encoder import EncoderSettings, TextEncoder
 REPOSITORY = Path(__file__).parents[1]
 
 # CI tries the same examples every time; elsewhere Hypothesis goes on looking for new ones.
-settings.register_profile("ci", derandomize=True)
-settings.register_profile("fast", max_examples=20)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# No deadlines: how long an example takes says more about the machine than about the code.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("fast", deadline=None, max_examples=20)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 # Files all of whose tests are slow: they build or run larger models, or start decoders, stores or
 # the whole program. `scripts/test --fast` leaves them out.

@@ -48,6 +48,6 @@ def read_profiles(path: Path) -> Iterator[tuple[int, Document]]:
             yield number, document
     except OSError as error:
         raise BadInput(
-            f"can't read {path}: {error.strerror or error}; name a file of profiles, or the OUT of a "
-            "finished extract run"
+            f"can't read {path}: {error.strerror or error}; name a file of profiles, or the OUT of "
+            "a finished extract run"
         ) from None
