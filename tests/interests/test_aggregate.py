@@ -174,3 +174,9 @@ def test_sources_and_modalities_are_counted() -> None:
 )
 def test_a_feed_video_counts_by_its_watched_share(share: float | None, expected: float) -> None:
     assert watched_confidence(0.8, share) == pytest.approx(expected)
+
+
+def test_numbers_have_four_digits_and_no_more() -> None:
+    found = one(seen(1, 1 / 3), seen(20, 2 / 7))
+    for value in (found.score, found.confidence):
+        assert value == round(value, 4) != round(value, 3)
