@@ -190,3 +190,11 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_folder_without_uploads_is_pointed_out(tmp_path: Path, samples: Path, run: Run) -> None:
+    (tmp_path / "uploads").mkdir()
+    where = ("--accounts", samples / "accounts.jsonl", "--out", tmp_path / "out")
+    found = run("extract", tmp_path / "uploads", *where, "--dry-run")
+    assert "bundle FOLDER" in found.stderr
+    assert run("extract", tmp_path / "uploads", *where).returncode == 0
