@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import math
 import re
+import unicodedata
 from importlib import resources
 
 _RUN = re.compile(r"[A-Za-z']{7,}")  # shorter runs are left alone: too easily two words by chance
 _DIGIT_IN_WORD = re.compile(r"(?<=[A-Za-z])[01](?=[A-Za-z])")
+_NAME_WORDS = 2
 _LONGEST = 20
 _COST_A_WORD = 2.5  # keeps "forget" from being "for get"
 _LEAST_MEAN_LENGTH = 3.5  # of the words: names of medicines fall apart into shorter ones
@@ -18,7 +20,14 @@ _PLURAL_COST = 1.0
 
 
 def mended(text: str) -> str:
-    """The text with letters for digits inside words, and spaces inside runs of several words."""
+    """The text with letters for digits inside words, and spaces inside runs of several words.
+
+    One or two words lose their accents, as many a sign does: "Café" is English as well.
+    """
+    if len(text.split()) <= _NAME_WORDS:
+        text = "".join(
+            c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)
+        )
     text = _DIGIT_IN_WORD.sub(_letter, text)
     return _RUN.sub(lambda run: _split(run.group()), text)
 

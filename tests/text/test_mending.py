@@ -35,6 +35,14 @@ def test_digits_in_words_are_letters(read: str, text: str) -> None:
     assert mended(read) == text
 
 
-@given(st.text(st.characters(exclude_characters="01"), max_size=60))
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [("Café", "Cafe"), ("Crème brûlée", "Creme brulee"), ("die schöne Müllerin",) * 2],
+)
+def test_only_names_lose_their_accents(read: str, text: str) -> None:
+    assert mended(read) == text
+
+
+@given(st.text(st.characters(codec="ascii", exclude_characters="01"), max_size=60))
 def test_nothing_but_spaces_is_added(text: str) -> None:
     assert mended(text).replace(" ", "") == text.replace(" ", "")
