@@ -7,8 +7,8 @@ that stand together make a paragraph.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from glasses_signals.vision.paragraphs import paragraphs
 # RapidOCR's own settings for these models (config.yaml of rapidocr 3.8), but for the sizes.
 _HOT_FROM, _MEAN_FROM, _GROW = 0.3, 0.5, 1.6
 _MOST_LINES = 100
+_MOST_WIDTH = 20_000  # pixels of all lines at their reading height, the largest lines first: 1 s
 _TURNED_FROM = 0.9
 READ_SIDE = 720  # pixels: short side of the pictures to decode, a quarter of 12 megapixels
 LONGEST_SIDE = 1280  # pixels: what the detector sees of a picture
@@ -50,7 +51,7 @@ def decode_settings(reads_text: bool) -> DecodeSettings | None:
 
 def passages(lines: Sequence[TextLine]) -> tuple[str, ...]:
     """The text of each paragraph, its lines joined."""
-    numbered = groupby(lines, key=lambda line: line.paragraph)
+    numbered = itertools.groupby(lines, key=lambda line: line.paragraph)
     return tuple(" ".join(line.text for line in group) for _, group in numbered)
 
 
@@ -108,10 +109,12 @@ class TextReader:
         feed = np.ascontiguousarray(seen.transpose(2, 0, 1)[None], np.float32)
         heat = self._detector.run({"x": feed})[0][0, 0]
         stretch = np.array([width / columns, height / rows], np.float32)
-        return [
+        found = [
             Region(region.corners * stretch, region.heat)
             for region in hot_regions(heat, _HOT_FROM, _MEAN_FROM, _GROW, _MOST_LINES)
         ]
+        widths = itertools.accumulate(_reading_width(region) for region in found)
+        return [region for region, width in zip(found, widths, strict=True) if width <= _MOST_WIDTH]
 
     def _upright(self, cuts: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
         """A paragraph's cuts; if most stand on their heads, all turned, the last line first."""
@@ -128,7 +131,7 @@ class TextReader:
         widths = [_padded_width(cut) for cut in cuts]
         texts: list[tuple[str, float]] = [("", 0.0)] * len(cuts)
         order = sorted(range(len(cuts)), key=lambda index: widths[index])
-        for width, same in groupby(order, key=lambda index: widths[index]):
+        for width, same in itertools.groupby(order, key=lambda index: widths[index]):
             for group in _batches(list(same)):
                 feed = np.stack([_line(cuts[index], width) for index in group])
                 for index, scores in zip(group, self._recogniser.run({"x": feed})[0], strict=True):
@@ -152,6 +155,11 @@ def _line(cut: NDArray[np.uint8], width: int) -> NDArray[np.float32]:
     line = np.zeros((3, _LINE_HEIGHT, width), np.float32)
     line[:, :, : small.shape[1]] = small[:, :, ::-1].transpose(2, 0, 1) / 127.5 - 1
     return line
+
+
+def _reading_width(region: Region) -> float:
+    long, short = max(region.width, region.height), min(region.width, region.height)
+    return min(_WIDEST, long * _LINE_HEIGHT / max(short, 1.0))
 
 
 def _padded_width(cut: NDArray[np.uint8]) -> int:
