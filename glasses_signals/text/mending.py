@@ -25,9 +25,9 @@ def mended(text: str) -> str:
     One or two words lose their accents, as many a sign does: "Café" is English as well.
     """
     if len(text.split()) <= _NAME_WORDS:
-        text = "".join(
-            c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)
-        )
+        letters = unicodedata.normalize("NFD", text)
+        plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+        text = unicodedata.normalize("NFC", plain)
     text = _DIGIT_IN_WORD.sub(_letter, text)
     return _RUN.sub(lambda run: _split(run.group()), text)
 
