@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,25 +14,43 @@ from glasses_signals.uploads.fields import read_json_lines
 
 def write_atomically(path: Path, lines: Iterable[str]) -> None:
     """Write `lines` so that `path` holds either its old content or all of the new, even after a
-    crash or on a full disk. Only the owner may read it. Raises OSError.
+    crash or on a full disk; of two writers at once the last wins. Only the owner may read it.
+    Raises OSError.
     """
     partial = path.with_name(f".{path.name}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+    descriptor = _held(partial)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        try:
             for line in lines:
                 file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+            partial.replace(path)  # before closing, which lets the next writer in
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _held(partial: Path) -> int:
+    """A descriptor of the empty file `partial`, waiting while another process writes to it.
+
+    One name for all: what a killed writer left is overwritten by the next, not left lying about.
+    """
+    while True:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(os.fstat(descriptor), partial.stat()):
+                os.ftruncate(descriptor, 0)
+                return descriptor
+        except FileNotFoundError:  # its writer has put it in place meanwhile
+            pass
+        os.close(descriptor)
 
 
 def write_profiles(path: Path, documents: Iterable[Document]) -> None:
