@@ -3,6 +3,7 @@ import io
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -154,6 +155,21 @@ def test_a_failing_export_leaves_the_earlier_one(profiles: list[Document], tmp_p
     assert [d["account_id"] for d in profiles_from_parquet(tmp_path / "p")] == ["acct-000"]
     assert "acct-001" not in (tmp_path / "c").read_text()
     assert sorted(place.name for place in tmp_path.iterdir()) == ["c", "p"]
+
+
+def test_of_many_parquet_exports_at_once_each_is_whole(
+    profiles: list[Document], tmp_path: Path
+) -> None:
+    folder = tmp_path / "p"
+    with ThreadPoolExecutor(4) as pool:
+        list(
+            pool.map(
+                lambda part: export_profiles(part, ExportFormat.PARQUET, folder),
+                [profiles[:n] for n in range(1, 13)],
+            )
+        )
+    assert list(profiles_from_parquet(folder)) in [profiles[:n] for n in range(1, 13)]
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_another_parquet_file_is_refused(tmp_path: Path) -> None:

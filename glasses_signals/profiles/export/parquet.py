@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import heapq
 import itertools
 import json
@@ -76,16 +77,39 @@ def write_parquet_dataset(folder: Path, documents: Iterable[Document]) -> None:
             f"{folder} is there and is not a Parquet export of profiles; name another --output"
         )
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(mode=0o700)
+    descriptor = _held(partial)
     try:
         _write_partitions(partial, documents)
         for file in partial.glob(f"*/{FILE_NAME}"):
             with file.open("rb+") as written:
                 os.fsync(written.fileno())
         _replace_folder(partial, folder)
-    finally:
+    except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        raise
+    finally:
+        os.close(descriptor)  # lets the next writer in
+
+
+def _held(partial: Path) -> int:
+    """A descriptor of the empty folder `partial`, waiting while another process writes into it."""
+    while True:
+        try:
+            partial.mkdir(mode=0o700, exist_ok=True)
+            descriptor = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+        except (FileNotFoundError, FileExistsError):  # it is just being put in place
+            if partial.is_file() or not partial.parent.is_dir():
+                raise
+            continue
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(os.fstat(descriptor), partial.stat()):
+                for left in partial.iterdir():  # by a writer that was killed
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+                return descriptor
+        except FileNotFoundError:  # its writer has put it in place meanwhile
+            pass
+        os.close(descriptor)
 
 
 def _write_partitions(folder: Path, documents: Iterable[Document]) -> None:
