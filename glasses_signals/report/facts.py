@@ -197,7 +197,7 @@ def funnel(counts: Mapping[str, int]) -> tuple[Step, ...]:
 def _reasons(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
     reasons: Counter[str] = Counter()
     for key, n in counts.items():
-        if key.startswith(prefix):
+        if n and key.startswith(prefix):
             reason = key.removeprefix(prefix)
             reasons["sensitive" if reason.startswith("sensitive:") else reason] += n
     return dict(reasons.most_common())

@@ -39,6 +39,10 @@ def test_the_funnel_does_not_say_which_sensitive_topic() -> None:
     assert not any("health" in reason or "religion" in reason for reason in reasons)
 
 
+def test_a_reason_that_struck_nothing_is_not_named() -> None:
+    assert all(not step.lost for step in funnel({"uploaded": 1, "quarantined:file": 0}))
+
+
 def test_an_empty_run_has_an_empty_funnel() -> None:
     assert [step.items for step in funnel({})] == [0, 0, 0, 0, 0]
 
