@@ -45,8 +45,8 @@ def python_page() -> str:
     """The public names with their signatures and docstrings."""
     parts = [
         "# Python\n\nMade from docstrings by `scripts/document`; don't edit it by hand.\n\n"
-        "These names, imported from `glasses_signals`, are stable; other modules may change at any\n"
-        "time. [What you can rely on](../stability.md) says how something goes.\n"
+        "These names, imported from `glasses_signals`, are stable; other modules may change at\n"
+        "any time. [What you can rely on](../stability.md) says how something goes.\n"
     ]
     for name in glasses_signals.__all__:
         value = getattr(glasses_signals, name)
