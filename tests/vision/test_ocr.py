@@ -58,6 +58,13 @@ def test_text_is_read_in_any_font_size_and_turn(reader: TextReader, style: Style
     assert " ".join(passages(lines)) == " ".join(PILLS)
 
 
+@pytest.mark.parametrize("height", [10, 13, 16])
+@pytest.mark.parametrize("degrees", [0, 12])
+def test_small_print_is_not_overlooked(reader: TextReader, height: int, degrees: float) -> None:
+    (lines,) = reader.read([image(sign(POSTER, Style(height=height, degrees=degrees)))])
+    assert "JOHNSON" in " ".join(passages(lines))
+
+
 @pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize(
     ("lines", "topic"), [(CHURCH, "religion"), (PILLS, "health"), (POSTER, "politics")]
