@@ -30,6 +30,9 @@ def named(text: str) -> set[str]:
         ("Nietzsche's best known book", "philosophy"),
         ("my shop steward called", "trade_union"),
         ("u n i s o n branch number", "trade_union"),
+        ("are the r m tea out on friday", "trade_union"),
+        ("an el gee bee tee choir", "sexual_orientation"),
+        ("when is key er star mer speaking", "politics"),
     ],
 )
 def test_a_term_is_found_however_it_is_written(text: str, topic: str) -> None:
@@ -47,6 +50,7 @@ def test_a_term_is_found_however_it_is_written(text: str, topic: str) -> None:
         "book of the month",
         "black pepper and white wine",
         "when is the film coming out",
+        "why are you in see you tea",
     ],
 )
 def test_a_look_alike_names_nothing(text: str) -> None:
