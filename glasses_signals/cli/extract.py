@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 4096),
     default=64,
     show_default=True,
-    help="Items finished and stored together: a killed run loses at most so many.",
+    help="Items finished and stored together: a killed run loses at most two such units.",
 )
 @click.option(
     "--shard",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
 from glasses_signals.records import Item
 from glasses_signals.runners.admission import Admitted
-from glasses_signals.runners.units import Recognised, UnitOperator, UnitResult, gather, weight
+from glasses_signals.runners.units import UnitOperator, UnitResult, gather, weight
 from glasses_signals.uploads.local import Fetched, LocalUploads
 
 if TYPE_CHECKING:
@@ -30,26 +30,25 @@ def run_locally(
     decode_workers: int,
 ) -> Iterator[UnitResult]:
     """Finish units in the order of arrival. Stages work side by side: while files are fetched and
-    decoded for a unit, the one before is recognised, and the one before that judged and stored.
+    decoded for a unit, the one before is recognised, and the one before that judged.
     """
 
     def weight_of(arrival: tuple[Admitted, DecodeResult]) -> float:
         return max(weight(arrival[0]), unit_items * _audio_s(arrival[1]) / UNIT_AUDIO_S)
 
-    in_work: deque[Future[Recognised]] = deque()
+    judged: Future[UnitResult] | None = None
     with (
         DecodePool(decode_workers, operator.decode_settings) as pool,
-        ThreadPoolExecutor(1, "recognise") as ahead,
+        ThreadPoolExecutor(1, "judge") as beside,
     ):
-        try:
-            for unit in gather(decoded(admitted, place, pool), unit_items, weight_of):
-                in_work.append(ahead.submit(operator.recognise, unit))
-                if len(in_work) > 1:
-                    yield operator.judge(in_work.popleft().result())
-            while in_work:
-                yield operator.judge(in_work.popleft().result())
-        finally:
-            ahead.shutdown(cancel_futures=True)
+        for unit in gather(decoded(admitted, place, pool), unit_items, weight_of):
+            # In this thread, which an interrupt reaches, is what takes longest.
+            recognised = operator.recognise(unit)
+            if judged is not None:
+                yield judged.result()
+            judged = beside.submit(operator.judge, recognised)
+        if judged is not None:
+            yield judged.result()
 
 
 def decoded(
