@@ -131,6 +131,10 @@ def test_the_command_line_killed_on_the_way_and_typed_again_gives_the_same_bytes
     assert f"{url}/profiles.jsonl" in again.stdout.replace("\n", "")
     written = files.cat_file(f"{url}/profiles.jsonl")
     assert written == (tmp_path / "local" / "profiles.jsonl").read_bytes()
+    stored = b"".join(files.cat(files.ls(url)).values())
+    assert (
+        b"secret" not in again.stdout.encode() + again.stderr.encode() + stored
+    )  # the store's key
     before = files.info(f"{url}/ledger.sqlite")
     told = subprocess.run([*command, "explain", url, "acct-ada"], capture_output=True, text=True)
     assert f"forget {url} acct-ada" in told.stdout, told.stderr
