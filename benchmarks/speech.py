@@ -241,9 +241,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(CONTESTANTS))
     parser.add_argument("--sets", default="voice_dev,voice_real_dev,nonspeech_dev,long")
     parser.add_argument("--json", type=Path)
-    parser.add_argument(
-        "--soak", type=int, metavar="N", help="memory of ours over N short clips"
-    )
+    parser.add_argument("--soak", type=int, metavar="N", help="memory of ours over N short clips")
     parser.add_argument("--contest", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.contest:

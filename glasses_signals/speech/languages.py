@@ -52,6 +52,10 @@ class Language:
     def sure(self) -> bool:
         return self.least_log_probability == -math.inf
 
+    @property
+    def unknown(self) -> bool:
+        return self.least_log_probability == math.inf
+
 
 def choose_language(
     probabilities: NDArray[np.float32],

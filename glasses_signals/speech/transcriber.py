@@ -131,7 +131,7 @@ class Transcriber:
             for group in self._groups(ready):
                 for result in self._attempt(job, group):
                     again = self._next_try(result)
-                    if again is None:
+                    if again is None or job.languages[result.window.recording].unknown:
                         heard.append(_best(result))
                     else:
                         waiting.append(again)

@@ -37,7 +37,9 @@ def test_a_fair_language_is_not_believed_where_english_is_likely_enough() -> Non
 
 
 def test_where_nothing_is_likely_no_words_are_believed() -> None:
-    assert _choice([0.05, 0.35, 0.3, 0.0, 0.3]).least_log_probability == math.inf
+    language = _choice([0.05, 0.35, 0.3, 0.0, 0.3])
+    assert language.unknown
+    assert language.least_log_probability == math.inf
 
 
 def test_short_speech_needs_more() -> None:
