@@ -30,6 +30,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 SLOW_FILES = {
     "cli/test_extract_command.py",
     "docs/test_docs.py",
+    "interests/test_text_mapper.py",
     "media/test_pool.py",
     "media/test_video.py",
     "models/test_build.py",
