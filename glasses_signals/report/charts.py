@@ -85,7 +85,7 @@ def audiences(facts: Facts) -> Chart:
     return _chart(
         "audiences",
         "Interests over accounts",
-        f"About how many accounts hold an interest of each topic; sizes rounded down to "
+        f"About how many accounts hold an interest of each topic; sizes blurred and rounded down to "
         f"{facts.policy.audience_step}s, none under {facts.policy.min_audience}.",
         names,
         rows,

@@ -190,7 +190,7 @@ def _interests(facts: Facts) -> Iterator[str]:
     yield "<h3>Audiences</h3>"
     yield (
         f"<p class=note>Segments of {facts.policy.min_audience} accounts or more, those below "
-        f"counted in; sizes are rounded down to {facts.policy.audience_step}s.</p>"
+        f"counted in; sizes are blurred and rounded down to {facts.policy.audience_step}s.</p>"
     )
     rows = [(a.interest_id, " › ".join(a.path), a.about_accounts) for a in facts.audiences]
     yield table("Audiences", ("Id", "Interest", "About"), rows)
