@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from glasses_signals.errors import BadModel
-from glasses_signals.models.sessions import Session, cpu_flags, resolve_device
+from glasses_signals.models.sessions import Session, cpu_flags, default_threads, resolve_device
 from glasses_signals.models.store import open_model
 
 CHUNK = {
@@ -62,3 +62,19 @@ def test_an_unknown_device_is_refused() -> None:
 
 def test_cpu_flags_are_a_tuple_of_names() -> None:
     assert all(isinstance(flag, str) for flag in cpu_flags())
+
+
+@pytest.mark.parametrize(("told", "threads"), [("1", 1), ("3", 3)])
+def test_threads_are_those_that_a_scheduler_grants(
+    told: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert default_threads() == threads
+
+
+@pytest.mark.parametrize("told", ["", "0", "-2", "all"])
+def test_nonsense_about_threads_means_all_cores(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    all_cores = default_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert default_threads() == all_cores >= 1
