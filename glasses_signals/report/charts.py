@@ -85,8 +85,8 @@ def audiences(facts: Facts) -> Chart:
     return _chart(
         "audiences",
         "Interests over accounts",
-        f"About how many accounts hold an interest of each topic; sizes blurred and rounded down to "
-        f"{facts.policy.audience_step}s, none under {facts.policy.min_audience}.",
+        f"About how many accounts hold an interest of each topic; sizes blurred and rounded down "
+        f"to {facts.policy.audience_step}s, none under {facts.policy.min_audience}.",
         names,
         rows,
         _too_few(facts),
