@@ -1,10 +1,13 @@
+import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
-from scipy import sparse
+from scipy import sparse  # type: ignore[import-untyped]
 
 from glasses_signals.policy.classifier import CLASSES, load_networks, mean_probabilities
 from glasses_signals.policy.features import GRAM_BUCKETS, LEXICON_WIDTH, gram_buckets
+from glasses_signals.policy.lexicon import words_of
 from glasses_signals.policy.policy import TOPICS
 from glasses_signals.policy.training import train
 from glasses_signals.policy.training.examples import written_examples
@@ -34,6 +37,33 @@ def test_every_topic_is_written_in_every_style_of_speech() -> None:
             assert count[topic, style] >= least, (topic, style)
         assert count[topic, "asr"] >= 40
     assert count["none", "lookalike"] >= 1000
+
+
+def word_sets(texts: list[str], columns: dict[str, int]) -> sparse.csr_matrix:
+    """Float [texts, words]: 1 where a text has a word."""
+    found = [
+        (row, columns.setdefault(word, len(columns)))
+        for row, text in enumerate(texts)
+        for word in set(words_of(text))
+    ]
+    rows, places = np.array(found).reshape(-1, 2).T
+    return sparse.csr_matrix((np.ones(len(found)), (rows, places)), shape=(len(texts), 100_000))
+
+
+def test_no_example_is_a_near_copy_of_a_text_that_measures_the_gate(eval_dir: Path | None) -> None:
+    names = ("sensitive_dev.jsonl", "benign_dev.jsonl") if eval_dir else ()
+    measured = [
+        json.loads(line)["text"]
+        for name in names
+        for line in ((eval_dir or Path()) / name).read_text("utf-8").splitlines()
+    ]
+    columns: dict[str, int] = {}
+    ours = word_sets([e.text for e in written_examples()], columns)
+    theirs = word_sets([*measured, "how much is a kilo of sense"], columns)
+    shared = (ours @ theirs.T).toarray()
+    sizes = np.asarray(ours.sum(1)) + np.asarray(theirs.sum(1)).T
+    alike = shared / (sizes - shared)  # Jaccard, of words
+    assert alike[np.asarray(ours.sum(1)).ravel() >= 5].max() <= 0.6
 
 
 def made_inputs(count: int) -> tuple[train.Inputs, "np.ndarray[tuple[int], np.dtype[np.intp]]"]:
@@ -66,8 +96,8 @@ def test_the_gate_reads_the_networks_as_training_made_them() -> None:
     grams = sparse.csr_matrix((values, buckets, [0, len(buckets)]), shape=(1, GRAM_BUCKETS))
     arrays = [{name: getattr(network, name) for name in network.__slots__} for network in networks]
     whole = train.probabilities(arrays, train.Inputs(embedding[None], grams, lexicon[None]))
-    single = mean_probabilities(networks, embedding, buckets, lexicon)
-    assert np.allclose(whole[0], single, atol=1e-5)
+    single = mean_probabilities(networks, embedding[None], [buckets], lexicon[None])
+    assert np.allclose(whole, single, atol=1e-5)
 
 
 def test_sounds_that_are_easily_confused_lie_close() -> None:
