@@ -65,7 +65,7 @@ def resolve_device(device: str) -> str:
         return "cpu"
     if device not in ("auto", "cuda"):
         raise BadModel(f"device {device!r} is unknown: use auto, cpu or cuda")
-    problem = _cuda_problem()
+    problem = cuda_problem()
     if problem is None:
         return "cuda"
     if device == "cuda":
@@ -222,7 +222,7 @@ def _providers(device: str) -> list[Any]:
 
 
 @functools.cache
-def _cuda_problem() -> str | None:
+def cuda_problem() -> str | None:
     """Why CUDA can't be used here, with the remedy; None when a session runs on it."""
     if _CUDA not in ort.get_available_providers():
         return "this onnxruntime is built without it: pip install onnxruntime-gpu in its place"

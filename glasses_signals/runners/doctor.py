@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from glasses_signals.errors import BadModel
 from glasses_signals.models.manifest import manifest_names
-from glasses_signals.models.sessions import cpu_flags, default_threads, resolve_device
+from glasses_signals.models.sessions import cpu_flags, cuda_problem, default_threads
 from glasses_signals.models.store import cache_dir, open_model
 
 # What `extract` opens; whisper-small and others are by choice.
@@ -56,14 +56,8 @@ def _disk() -> Check:
 
 
 def _device() -> Check:
-    device = resolve_device("auto")
-    if device == "cuda":
-        return Check("device", "cuda works")
-    try:
-        resolve_device("cuda")
-    except BadModel as error:
-        return Check("device", f"cpu ({error})")
-    return Check("device", "cpu")
+    problem = cuda_problem()
+    return Check("device", "cuda" if problem is None else f"cpu; no cuda: {problem}")
 
 
 def _model(name: str) -> Check:

@@ -50,7 +50,7 @@ def test_a_silent_fall_back_to_the_cpu_is_an_error(monkeypatch: pytest.MonkeyPat
         assert Session(path, "cuda").provider == "CUDAExecutionProvider"
         return
     # As if the trial run had passed: ONNX Runtime then takes the CPU and only warns.
-    monkeypatch.setattr(sessions, "_cuda_problem", lambda: None)
+    monkeypatch.setattr(sessions, "cuda_problem", lambda: None)
     with pytest.warns(UserWarning), pytest.raises(BadModel, match="asked for cuda, but"):
         Session(path, "cuda")
     with pytest.warns(UserWarning), pytest.raises(BadModel, match="asked for cuda, but"):
