@@ -90,7 +90,10 @@ def _take(store: Any, place: str, holder: bytes) -> None:
         except OSError as error:
             if not store.exists(place):
                 raise error
-        found = store.cat_file(place)
+        try:
+            found = store.cat_file(place)
+        except FileNotFoundError:  # given back just now
+            continue
         if not _is_dead(found):
             raise CannotStart(
                 f"{place} is there: this OUT is in use by {found.decode(errors='replace')}; "
