@@ -11,7 +11,13 @@ import pytest
 from glasses_signals.ledger.ledger import Ledger, Outcome
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.records import Account, Item, ItemKind, ItemState, Source
-from glasses_signals.runners.admission import BATCH_ITEMS, Admission, Admitted
+from glasses_signals.runners.admission import (
+    BATCH_ITEMS,
+    MAX_ATTEMPTS,
+    Admission,
+    Admitted,
+    unread,
+)
 from glasses_signals.uploads.bundles import Refusal
 
 ACCOUNT = Account(
@@ -165,3 +171,32 @@ def test_what_was_turned_away_is_stored_on_the_way(tmp_path: Path, ledger: Ledge
     with pytest.raises(Died):
         list(admission(uploads()))
     assert len(ledger.quarantined()) == BATCH_ITEMS
+
+
+def test_a_file_that_could_not_be_read_is_tried_three_times_and_again_when_it_changes(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    upload = item(photo(tmp_path))
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        ((admitted,), _) = admit(ledger, upload)
+        fingerprint = unread(admitted.fingerprint)
+        bad = Outcome(admitted.item, ItemState.QUARANTINED, fingerprint=fingerprint, reason="died")
+        ledger.record([bad], hush_window_s=60)
+        assert ledger.state("i1") == (ItemState.QUARANTINED, fingerprint, attempt)
+    found, counts = admit(ledger, upload)
+    assert found == []
+    assert counts["already_done"] == 1
+    found, _ = admit(ledger, item(photo(tmp_path, b"mended")))
+    assert len(found) == 1
+
+
+def test_a_quarantined_file_that_was_read_is_not_tried_again(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    upload = item(photo(tmp_path))
+    ((admitted,), _) = admit(ledger, upload)
+    bad = Outcome(
+        admitted.item, ItemState.QUARANTINED, fingerprint=admitted.fingerprint, reason="cut off"
+    )
+    ledger.record([bad], hush_window_s=60)
+    assert admit(ledger, upload)[0] == []
