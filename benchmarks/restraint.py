@@ -1,10 +1,13 @@
 """How much of what is sensitive gets through, and how much harmless text is lost.
 
-    python benchmarks/restraint.py [EVAL] [--json]
+    python benchmarks/restraint.py [EVAL] [--precision fp32|int8] [--json | --markdown]
+    python benchmarks/restraint.py --folds
 
 EVAL has `sensitive_dev.jsonl`, `benign_dev.jsonl` and `requests_dev.jsonl`; default:
 $GLASSES_SIGNALS_EVAL, else `../shared/eval` beside the checkout. A sensitive text leaks when it
 isn't excluded and an interest comes out of it; harmless text is over-blocked when it is excluded.
+`--markdown` prints the tables of docs/privacy.md. `--folds` prints the one of our own sentences,
+each judged by a network that has not seen it; it trains five networks and takes minutes.
 """
 
 from __future__ import annotations
@@ -16,16 +19,19 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from glasses_signals.interests.text_mapper import TextMapper
-from glasses_signals.policy.policy import load_policy
+from glasses_signals.policy.policy import TOPICS, load_policy
 from glasses_signals.policy.sensitive import SensitiveGate, clauses_of
-from glasses_signals.text.encoder import TextEncoder
+from glasses_signals.text.encoder import EncoderSettings, TextEncoder
 from glasses_signals.text.language import is_english
 
-CURVE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
+Row = dict[str, Any]
+
+CURVE = (0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
 
 
 class Judged:
@@ -65,7 +71,7 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def share(name: str, hits: Iterable[bool]) -> dict[str, object]:
+def share(name: str, hits: Iterable[bool]) -> Row:
     listed = [bool(hit) for hit in hits]
     low, high = wilson(sum(listed), len(listed))
     return {
@@ -77,52 +83,91 @@ def share(name: str, hits: Iterable[bool]) -> dict[str, object]:
     }
 
 
-def measure(folder: Path) -> dict[str, list[dict[str, object]]]:
-    policy = load_policy()
-    encoder, gate = TextEncoder(), SensitiveGate(policy)
+def read_sets(folder: Path) -> dict[str, list[Row]]:
     rows = {
         name: [json.loads(line) for line in (folder / f"{name}.jsonl").open(encoding="utf-8")]
         for name in ("sensitive_dev", "benign_dev", "requests_dev")
     }
+    benign = rows.pop("benign_dev")
+    rows["lookalikes"] = [row for row in benign if row["lookalike_of"]]
+    rows["harmless"] = [row for row in benign if not row["lookalike_of"]]
     rows["requests_dev"] = [row for row in rows["requests_dev"] if not row["sensitive"]]
+    return rows
+
+
+def measure(folder: Path, precision: str | None = None) -> dict[str, list[Row]]:
+    policy = load_policy()
+    encoder, gate = TextEncoder(EncoderSettings(precision=precision)), SensitiveGate(policy)
+    rows = read_sets(folder)
     judged = {
         name: Judged([row["text"] for row in listed], encoder, gate)
         for name, listed in rows.items()
     }
-    own = {
-        name: each.excluded(policy.text_threshold, policy.named_threshold)
-        for name, each in judged.items()
-    }
-    missed = ~own["sensitive_dev"]
-    leaked = missed & judged["sensitive_dev"].mapped
-    figures = [
-        share("leak (an interest comes out)", leaked),
-        share("missed by the gate", missed),
-        share("over-blocked look-alikes and harmless", own["benign_dev"]),
-        share("over-blocked ordinary requests", own["requests_dev"]),
-    ]
+    figures = overall(judged, policy.text_threshold, policy.named_threshold)
+    out = ~judged["sensitive_dev"].excluded(policy.text_threshold, policy.named_threshold)
+    leaked = out & judged["sensitive_dev"].mapped
     for field in ("style", "topic"):
         groups: dict[str, list[int]] = defaultdict(list)
         for number, row in enumerate(rows["sensitive_dev"]):
             groups[row[field]].append(number)
         for group, numbers in groups.items():
             figures.append(share(f"leak, {field} {group}", leaked[numbers]))
-            figures.append(share(f"missed, {field} {group}", missed[numbers]))
-    curve = []
-    for threshold in CURVE:
-        at = {n: e.excluded(threshold, policy.named_threshold) for n, e in judged.items()}
-        curve.append(
-            {
-                "text_threshold": threshold,
-                "missed": round(100 * float((~at["sensitive_dev"]).mean()), 2),
-                "leak": round(
-                    100 * float((~at["sensitive_dev"] & judged["sensitive_dev"].mapped).mean()), 2
-                ),
-                "over-blocked harmless": round(100 * float(at["benign_dev"].mean()), 2),
-                "over-blocked requests": round(100 * float(at["requests_dev"].mean()), 2),
-            }
-        )
+            figures.append(share(f"missed, {field} {group}", out[numbers]))
+    curve = [
+        {"text_threshold": threshold, **figure}
+        for threshold in CURVE
+        for figure in overall(judged, threshold, policy.named_threshold)
+    ]
     return {"figures": figures, "curve": curve}
+
+
+def overall(judged: dict[str, Judged], text_threshold: float, named_threshold: float) -> list[Row]:
+    excluded = {
+        name: each.excluded(text_threshold, named_threshold) for name, each in judged.items()
+    }
+    missed = ~excluded["sensitive_dev"]
+    return [
+        share("leak (an interest comes out)", missed & judged["sensitive_dev"].mapped),
+        share("missed by the gate", missed),
+        share("over-blocked look-alikes", excluded["lookalikes"]),
+        share("over-blocked harmless texts", excluded["harmless"]),
+        share("over-blocked ordinary requests", excluded["requests_dev"]),
+    ]
+
+
+def said(row: Row) -> str:
+    low, high = row["interval"]
+    return f"{row['percent']:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def print_markdown(result: dict[str, list[Row]]) -> None:
+    print("| figure | texts | % [95 % interval] |\n|---|---|---|")
+    for row in result["figures"]:
+        print(f"| {row['figure']} | {row['hits']} of {row['of']} | {said(row)} |")
+    print()
+    heads = list(dict.fromkeys(row["figure"] for row in result["curve"]))
+    print("| threshold |", " | ".join(heads), "|\n|---|" + "---|" * len(heads))
+    for threshold in CURVE:
+        cells = [said(row) for row in result["curve"] if row["text_threshold"] == threshold]
+        print(f"| {threshold} |", " | ".join(cells), "|")
+
+
+def print_folds() -> None:
+    from glasses_signals.policy.training.train import fold_errors
+
+    errors = fold_errors(load_policy().text_threshold)
+    styles = ("direct", "indirect", "entity", "mixed", "asr")
+    print("| topic |", " | ".join(styles), "|\n|---|" + "---|" * len(styles))
+    for topic in (*TOPICS, "all"):
+        cells = []
+        for style in styles:
+            own = [e for (t, s), e in errors.items() if s == style and topic in (t, "all")]
+            wrong = np.concatenate(own)
+            cells.append(f"{100 * wrong.mean():.0f} % of {len(wrong)}")
+        print(f"| {topic} |", " | ".join(cells), "|")
+    for style in ("lookalike", "ordinary", "interest"):
+        wrong = errors["none", style]
+        print(f"over-blocked {style}: {100 * wrong.mean():.1f} % of {len(wrong)}")
 
 
 def main() -> None:
@@ -130,17 +175,28 @@ def main() -> None:
     beside = Path(__file__).parents[2] / "shared" / "eval"
     default = os.environ.get("GLASSES_SIGNALS_EVAL", str(beside))
     parser.add_argument("eval", nargs="?", type=Path, default=Path(default))
+    parser.add_argument("--precision", choices=["fp32", "int8"], help="default: this machine's")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--folds", action="store_true")
     arguments = parser.parse_args()
-    result = measure(arguments.eval)
+    if arguments.folds:
+        print_folds()
+        return
+    result = measure(arguments.eval, arguments.precision)
     if arguments.json:
         print(json.dumps(result))
+        return
+    if arguments.markdown:
+        print_markdown(result)
         return
     for row in result["figures"]:
         counts = f"{row['hits']:4}/{row['of']:<4} {row['percent']:6} %"
         print(f"{row['figure']:45} {counts} {row['interval']}")
     for row in result["curve"]:
-        print("  ".join(f"{name} {value}" for name, value in row.items()))
+        print(
+            f"{row['text_threshold']:5} {row['figure']:38} {row['percent']:6} % {row['interval']}"
+        )
 
 
 if __name__ == "__main__":
