@@ -134,7 +134,9 @@ class _Terminal:
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
-        self._all = bars.add_task("models load, first items", total=None, done="", rate="", to_go="")
+        self._all = bars.add_task(
+            "models load, first items", done="", rate="", to_go="", total=None
+        )
         self._stages: dict[str, TaskID] = {}
 
     def __call__(self, progress: Progress) -> None:
