@@ -50,17 +50,17 @@ HEARD = "heard.tsv"
 # Food said with a diet is still food: of a blocked diet only its parent is learnt.
 DIETS = {"374": "368", "375": "368", "378": "368", "379": "368"}
 PRECISIONS = ("fp32", "int8")  # verdicts must hold on machines of either
-MISHEARD_SHARE = 0.4
+MISHEARD_SHARE = 0.2
 # A copy less like its text than this has lost what the text was about.
 MISHEARD_LIKENESS = 0.45
 NETWORKS = 2
 HIDDEN = 512
-EPOCHS = 15
+EPOCHS = 10
 BATCH = 128
 LEARNING_RATE = 2e-3
 DROPOUT = 0.3
 SCALE = 8.0  # unit vectors have entries near 1/20, too small for the usual start of weights
-PLATT_SLOPE, PLATT_OFFSET = 1.4, 0.9
+PLATT_SLOPE, PLATT_OFFSET = 1.4, 1.4
 MOST = 0.995
 SEED = 0
 CHUNK = 4096  # sentences that are encoded between two writes of the cache
@@ -167,7 +167,7 @@ def _train(
     hidden, out = torch.nn.Linear(width, HIDDEN), torch.nn.Linear(HIDDEN, classes)
     direct = torch.nn.Linear(width, classes)
     parameters = [*hidden.parameters(), *out.parameters(), *direct.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.02, fused=True)
     scaled, of_group = torch.tensor(np.stack(views)) * SCALE, together.argmax(1)[true]
     steps, step = EPOCHS * -(-len(true) // BATCH), 0
     for _ in range(EPOCHS):
@@ -309,6 +309,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(str(DATA)))
     parser.add_argument("--cache", type=Path, help="folder of embeddings that a second run re-uses")
     options = parser.parse_args()
+    torch.set_num_threads(1)  # the order of sums, and so the file, must not depend on the machine
     examples = with_copies(load_examples())
     examples, views = without_lost(examples, encoded(examples.texts, options.cache))
     print(f"{len(examples.texts)} sentences, copies included")

@@ -58,9 +58,9 @@ class TextMapperSettings:
     `min_purchase` for a purchase intent. `heads` names other trained heads than the shipped ones.
     """
 
-    min_interest: float = 0.55
-    min_descent: float = 0.65
-    min_purchase: float = 0.6
+    min_interest: float = 0.65
+    min_descent: float = 0.75
+    min_purchase: float = 0.7
     heads: Path | None = None
 
 
