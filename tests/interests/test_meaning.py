@@ -31,3 +31,30 @@ def test_dislike_others_and_device_orders_are_not_meant(text: str) -> None:
 )
 def test_a_question_or_wish_of_ones_own_is_meant(text: str) -> None:
     assert is_meant(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "She is throwing him under the bus",
+        "That was my cup of tea for years",
+        "The ball's in her court",
+        "we hit it out of the park",
+    ],
+)
+def test_a_fixed_expression_is_not_about_what_it_names(text: str) -> None:
+    assert not is_meant(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Play Cloud Nine by George Harrison",
+        "How do I make bread and butter pudding?",
+        "find me a tough cookie cutter",
+        "I love ice skating",
+        "I dropped a ball in the lake",
+    ],
+)
+def test_who_asks_for_something_means_it_whatever_the_words(text: str) -> None:
+    assert is_meant(text)
