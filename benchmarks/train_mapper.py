@@ -209,13 +209,15 @@ def fit_all(
     """The three heads, from the chosen sentences."""
     wanted = examples.purchases != ""
     signs = buying_signs(examples.texts)
-    with_signs = [np.concatenate([view, signs], axis=1)[chosen] for view in views]
     bought = chosen & wanted
+    # Where somebody buys, but what is not said as a purchase intent, neither answer is right.
+    told = chosen & (wanted | (examples.registers != "purchase"))
+    with_signs = [np.concatenate([view, signs], axis=1)[told] for view in views]
     chosen_views = [view[chosen] for view in views]
     return {
         "interest": fit(chosen_views, examples.interests[chosen], networks),
         "purchase": fit([view[bought] for view in views], examples.purchases[bought], networks),
-        "buys": fit(with_signs, np.where(wanted, BUYS, "no")[chosen], 1),
+        "buys": fit(with_signs, np.where(wanted, BUYS, "no")[told], 1),
     }
 
 
