@@ -152,10 +152,10 @@ def print_markdown(result: dict[str, list[Row]]) -> None:
         print(f"| {threshold} |", " | ".join(cells), "|")
 
 
-def print_folds() -> None:
+def print_folds(kept: Path | None) -> None:
     from glasses_signals.policy.training.train import fold_errors
 
-    errors = fold_errors(load_policy().text_threshold)
+    errors = fold_errors(load_policy().text_threshold, kept)
     styles = ("direct", "indirect", "entity", "mixed", "asr")
     print("| topic |", " | ".join(styles), "|\n|---|" + "---|" * len(styles))
     for topic in (*TOPICS, "all"):
@@ -179,9 +179,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--folds", action="store_true")
+    parser.add_argument("--embeddings", type=Path, help="where --folds keeps those of examples")
     arguments = parser.parse_args()
     if arguments.folds:
-        print_folds()
+        print_folds(arguments.embeddings)
         return
     result = measure(arguments.eval, arguments.precision)
     if arguments.json:

@@ -66,8 +66,8 @@ def test_a_changed_value_changes_the_identity(tmp_path: Path) -> None:
         ('glasses = ["glasses"]\n', "", "required_links"),
         ("2025-12-16", "2025-12-16T00:00:00Z", "effective_date"),
         ("2025-12-16", '"soon"', "effective_date"),
-        ("text_threshold = 0.8", "text_threshold = 0.0", "text_threshold"),
-        ("text_threshold = 0.8", "text_threshold = ", "TOML"),
+        ("text_threshold = 0.85", "text_threshold = 0.0", "text_threshold"),
+        ("text_threshold = 0.85", "text_threshold = ", "TOML"),
     ],
 )
 def test_a_slip_is_refused_and_named(tmp_path: Path, before: str, after: str, named: str) -> None:

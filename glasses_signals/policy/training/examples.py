@@ -20,14 +20,15 @@ ORDINARY = DEFAULT_POLICY.parents[2] / "interests" / "data" / "examples"
 # How much an example counts, by where it comes from. Copies are noisy and many; terms in carriers
 # only teach what kind of thing a name is.
 WEIGHTS = {
-    "interest": 1.2,
+    "interest": 1.6,
     "lookalike": 1.3,
-    "ordinary": 2.0,
+    "ordinary": 3.0,
     "mixed copy": 0.8,
     "misheard copy": 0.7,
     "harmless mixed copy": 1.0,
     "harmless misheard copy": 0.8,
     "term": 0.35,
+    "misheard term": 0.35,
 }
 _WRITTEN_WEIGHT = 1.3
 
@@ -67,6 +68,7 @@ _CARRIERS = (
 _MIXED_ORDINARY = 2000
 _MISHEARD_ORDINARY = 900
 _TERMS = 2600
+_ORDINARY = 24_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def written_examples(folder: Path = WRITTEN) -> list[Example]:
 
 
 def ordinary_examples(lexicon: Lexicon, folder: Path = ORDINARY) -> list[Example]:
-    """Sentences written for the interests, but those that a blocked node or a sure term claims."""
+    """Some sentences written for the interests; none that a blocked node or a sure term claims."""
     blocked = blocked_nodes()
     found: dict[str, Example] = {}
     for place in sorted(folder.glob("*.tsv")):
@@ -103,7 +105,8 @@ def ordinary_examples(lexicon: Lexicon, folder: Path = ORDINARY) -> list[Example
             text = (row["text"] or "").strip()
             if text and row["node_id"] not in blocked and not _has_sure_term(lexicon, text):
                 found.setdefault(text, Example(text, "none", "interest", text))
-    return list(found.values())
+    some = sorted(found.values(), key=lambda example: zlib.crc32(example.text.encode()))
+    return some[:_ORDINARY]
 
 
 def copies(written: list[Example], ordinary: list[Example], lexicon: Lexicon) -> list[Example]:
@@ -126,7 +129,7 @@ def copies(written: list[Example], ordinary: list[Example], lexicon: Lexicon) ->
                     style = f"{mark}misheard copy"
                     made.append(Example(misheard, example.topic, style, example.source))
     made.extend(_ordinary_copies(harmless, hearing))
-    made.extend(_terms(lexicon))
+    made.extend(_terms(lexicon, hearing))
     return made
 
 
@@ -142,12 +145,15 @@ def _ordinary_copies(harmless: list[str], hearing: Mishearing) -> Iterator[Examp
             yield Example(misheard, "none", "harmless misheard copy", text)
 
 
-def _terms(lexicon: Lexicon) -> Iterator[Example]:
+def _terms(lexicon: Lexicon, hearing: Mishearing) -> Iterator[Example]:
     terms = sorted({(t.words, t.topic) for t in lexicon.terms if t.grade is Grade.SURE})
     random.Random(0).shuffle(terms)
     for words, topic in terms[:_TERMS]:
         carrier = _CARRIERS[zlib.crc32(words.encode()) % len(_CARRIERS)]
-        yield Example(carrier.format(x=words), topic, "term", words)
+        text = carrier.format(x=words)
+        yield Example(text, topic, "term", words)
+        if misheard := hearing.mishear(text, random.Random(zlib.crc32(text.encode()))):
+            yield Example(misheard, topic, "misheard term", words)
 
 
 def _joined(one: str, other: str, rng: random.Random) -> str:

@@ -37,6 +37,15 @@ _COMMON_FROM = 7  # times in the ordinary examples
 _RARE_UP_TO = 60  # times: words that a recogniser has seen too seldom to get right
 _LONG_LETTERS = 6
 
+# How the names of letters are written down when a recogniser takes them for words.
+_LETTER_NAMES = {
+    names[0]: names.split("/")
+    for names in (  # noqa: SIM905
+        "a/ay b/be/bee c/see/sea d/dee e f/ef g/gee h/age i/eye j/jay k/kay l/el m/em n/en/an "
+        "o/oh p/pea q/cue r/are/our s/es t/tea u/you v/vee w x/ex y/why z/zed"
+    ).split()
+}
+
 
 class Mishearing:
     """Makes misheard copies of texts out of the words that ordinary texts use."""
@@ -58,11 +67,12 @@ class Mishearing:
 
     def mishear(self, text: str, rng: random.Random) -> str | None:
         """A copy of `text` with at least one rare long word misheard; None when it has none."""
-        words = words_of(text)
+        words = [self._spelled_out(word, rng) for word in words_of(text)]
+        spelled = any(" " in word for word in words)
         long = [k for k, word in enumerate(words) if self._is_rare(word, _LONG_LETTERS)]
         long = long or [k for k, word in enumerate(words) if self._is_rare(word, 5)]
         if not long:
-            return None
+            return " ".join(words) if spelled else None
         surely = rng.choice(long)
         heard = []
         for k, word in enumerate(words):
@@ -70,8 +80,14 @@ class Mishearing:
             heard.append(self._misheard_word(word, rng) if wrong else word)
         return " ".join(heard)
 
+    def _spelled_out(self, word: str, rng: random.Random) -> str:
+        """The names of its letters as words, for a word that is only said by them: rmt, lgbt."""
+        if not 2 < len(word) < 6 or not word.isalpha() or word in self._sounds:
+            return word
+        return " ".join(rng.choice(_LETTER_NAMES[letter]) for letter in word)
+
     def _is_rare(self, word: str, letters: int) -> bool:
-        return len(word) >= letters and self._count[word] < _RARE_UP_TO
+        return len(word) >= letters and " " not in word and self._count[word] < _RARE_UP_TO
 
     def _misheard_word(self, word: str, rng: random.Random) -> str:
         cuts = self._sound_cuts(word) if rng.random() < 0.65 else []

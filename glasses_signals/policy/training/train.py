@@ -1,16 +1,18 @@
 """Trains the sensitive classifier and writes its weights: the same examples give the same file.
 
-python -m glasses_signals.policy.training.train            train, write data/classifier.npz
-python -m glasses_signals.policy.training.train --folds    report 5-fold figures, write nothing
+python -m glasses_signals.policy.training.train writes data/classifier.npz; benchmarks/restraint.py
+--folds says how well such networks judge examples that they have not seen.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,8 +28,9 @@ from glasses_signals.policy.training.examples import (
     ordinary_examples,
     written_examples,
 )
-from glasses_signals.text.encoder import TextEncoder
+from glasses_signals.text.encoder import EncoderSettings, TextEncoder
 
+KEPT_TOGETHER = 4000  # embeddings
 NETWORKS = 3
 EPOCHS = 9
 BATCH = 256
@@ -68,6 +71,36 @@ def read_inputs(texts: Sequence[str], embeddings: Array) -> Inputs:
     data = (np.concatenate(values), np.concatenate(buckets), starts)
     grams = sparse.csr_matrix(data, shape=(len(texts), GRAM_BUCKETS))
     return Inputs(embeddings, grams, np.stack(found))
+
+
+def embed(texts: Sequence[str], kept: Path | None = None) -> Array:
+    """Float32 [N, 384]: by chance that follows from the text, half in each precision in use.
+
+    Machines differ in the precision of their encoder; the network must judge alike on all. Rows are
+    read from and written to the .npz file `kept` on the way, so that a stopped run goes on.
+    """
+    rows: dict[bytes, Array] = {}
+    if kept is not None and kept.exists():
+        with np.load(kept) as stored:
+            rows = dict(zip((bytes(key) for key in stored["keys"]), stored["rows"], strict=True))
+    precisions = [("fp32", "int8")[zlib.crc32(f"precision {text}".encode()) % 2] for text in texts]
+    keys = [_key(*both) for both in zip(texts, precisions, strict=True)]
+    for precision in ("fp32", "int8"):
+        encoder = TextEncoder(EncoderSettings(device="cpu", precision=precision))
+        own = {k: t for k, t, p in zip(keys, texts, precisions, strict=True) if p == precision}
+        todo = [(key, text) for key, text in own.items() if key not in rows]
+        for start in range(0, len(todo), KEPT_TOGETHER):
+            part = todo[start : start + KEPT_TOGETHER]
+            vectors = encoder([text for _, text in part])
+            rows.update((key, vector) for (key, _), vector in zip(part, vectors, strict=True))
+            if kept is not None:
+                stored_keys = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
+                np.savez(kept, keys=stored_keys, rows=np.stack(list(rows.values())))
+    return np.stack([rows[key] for key in keys])
+
+
+def _key(text: str, precision: str) -> bytes:
+    return hashlib.blake2b(f"{precision} {text}".encode(), digest_size=16).digest()
 
 
 def train(inputs: Inputs, classes: NDArray[np.intp], weights: Array, seed: int) -> dict[str, Array]:
@@ -178,42 +211,45 @@ def write_weights(networks: Sequence[dict[str, Array]]) -> None:
     np.savez_compressed(WEIGHTS, **stored)  # type: ignore[arg-type]
 
 
-def report_folds(
-    examples: Sequence[Example], inputs: Inputs, classes: NDArray[np.intp], weights: Array
-) -> None:
-    """Print, by topic and style, the share that the other four fifths' network gets wrong at 0.5.
+def fold_errors(
+    threshold: float, kept: Path | None = None
+) -> dict[tuple[str, str], NDArray[np.bool_]]:
+    """By topic and style, bool: is each example judged wrongly by the other four fifths' network?
 
-    A text and all copies made from it are in one fifth.
+    A text and all copies made from it are in one fifth. Whole texts only, one network.
     """
+    examples, inputs, classes, weights = read_examples(kept)
     fold = np.array([zlib.crc32(example.source.encode()) % 5 for example in examples])
     stopped = np.zeros(len(examples), bool)
     for number in range(5):
         learn, judge = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         network = train(inputs.rows(learn), classes[learn], weights[learn], seed=number)
-        stopped[judge] = 1 - probabilities([network], inputs.rows(judge))[:, -1] >= 0.5
+        stopped[judge] = 1 - probabilities([network], inputs.rows(judge))[:, -1] >= threshold
     groups: dict[tuple[str, str], list[bool]] = defaultdict(list)
     for example, stop in zip(examples, stopped, strict=True):
         groups[example.topic, example.style].append(bool(stop) == (example.topic == "none"))
-    for (topic, style), wrong in sorted(groups.items()):
-        print(f"{topic}\t{style}\t{len(wrong)}\t{100 * float(np.mean(wrong)):.1f} % wrong")
+    return {group: np.array(wrong) for group, wrong in sorted(groups.items())}
 
 
-def main() -> None:
-    """Read the examples, embed them, and train or report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folds", action="store_true", help="report 5-fold figures instead")
-    folds = parser.parse_args().folds
+def read_examples(
+    kept: Path | None,
+) -> tuple[list[Example], Inputs, NDArray[np.intp], Array]:
+    """All examples and copies, and of each its inputs, its class and its weight."""
     lexicon = Lexicon()
     written, ordinary = written_examples(), ordinary_examples(lexicon)
     examples = [*written, *ordinary, *copies(written, ordinary, lexicon)]
     texts = [example.text for example in examples]
-    inputs = read_inputs(texts, TextEncoder()(texts))
     classes = np.array([CLASSES.index(example.topic) for example in examples])
     weights = np.array([example.weight for example in examples], np.float32)
-    if folds:
-        report_folds(examples, inputs, classes, weights)
-    else:
-        write_weights([train(inputs, classes, weights, seed) for seed in range(NETWORKS)])
+    return examples, read_inputs(texts, embed(texts, kept)), classes, weights
+
+
+def main() -> None:
+    """Train and write the weights."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--embeddings", type=Path, help="an .npz file to keep and reuse them in")
+    _, inputs, classes, weights = read_examples(parser.parse_args().embeddings)
+    write_weights([train(inputs, classes, weights, seed) for seed in range(NETWORKS)])
 
 
 if __name__ == "__main__":
