@@ -53,9 +53,7 @@ def read_bundles(root: Path) -> Iterator[Item | Refusal]:
     is taken from the first. Raises CannotStart when `root` is no folder.
     """
     if not root.is_dir() or not _is_unicode(str(root)):
-        raise CannotStart(
-            f"{root} is not a folder. Give the folder that holds the upload bundles"
-        )
+        raise CannotStart(f"{root} is not a folder. Give the folder that holds the upload bundles")
     seen: dict[str, str] = {}
     for folder in _bundle_folders(root):
         if isinstance(folder, Refusal):
