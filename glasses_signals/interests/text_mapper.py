@@ -55,12 +55,15 @@ class TextMapperSettings:
     """Least calibrated probabilities (0..1) that something is said with.
 
     `min_interest` for any interest at all, `min_descent` for a node rather than its parent,
-    `min_purchase` for a purchase intent. `heads` names other trained heads than the shipped ones.
+    `min_purchase` for a purchase intent. `min_shared` is how probable it must be, by the purchase
+    head alone, that what is bought belongs to the interest's topic. `heads` names other trained
+    heads than the shipped ones.
     """
 
     min_interest: float = 0.65
     min_descent: float = 0.75
     min_purchase: float = 0.7
+    min_shared: float = 0.2
     heads: Path | None = None
 
 
@@ -103,6 +106,10 @@ class Tree:
     def mass(self, probabilities: Float) -> Float:
         """Class probabilities [B, C] -> node probabilities [B, N], each with its descendants'."""
         return _in_blocks(lambda block: block @ self._sums, probabilities)
+
+    def mass_of_one(self, probabilities: Float) -> Float:
+        """The same for one text: [C] -> [N]."""
+        return np.asarray(probabilities @ self._sums, np.float32)
 
     def way_down(self, mass: Float) -> list[tuple[str, float]]:
         """Node probabilities [N] of one text -> (id, probability) of the most probable child of
@@ -185,6 +192,12 @@ class TextMapper:
         self._purchases = Tree(
             taxonomy, [_usable(id_, blocked) for id_ in self._purchase.classes], PURCHASE_ROOT
         )
+        self._purchase_tier2 = np.array(
+            [
+                "" if _usable(id_, blocked).startswith(NOTHING) else taxonomy.tier2(id_).id
+                for id_ in self._purchase.classes
+            ]
+        )
         self._calibration = {
             name: arrays[f"{name}_calibration"] for name in ("tier2", "deeper", "purchase")
         }
@@ -202,7 +215,7 @@ class TextMapper:
         interests = self._interests.mass(self._interest(embeddings))
         buys = self._buys(np.concatenate([embeddings, buying_signs(texts)], axis=1))
         wants = buys[:, self._buys.classes.index(BUYS)]
-        purchases = self._purchases.mass(self._purchase(embeddings))
+        purchases = self._purchase(embeddings)
         return [
             self._of_one(interests[row], float(wants[row]), purchases[row])
             if is_meant(text)
@@ -217,7 +230,7 @@ class TextMapper:
         if interest is None:
             return ()
         found = (MappedInterest(interest[0], InterestKind.INTEREST, interest[1]),)
-        purchase = self._wanted(self._purchases.way_down(purchases), buys, interest[0])
+        purchase = self._wanted(purchases, buys, interest[0])
         if purchase is None:
             return found
         return (*found, MappedInterest(purchase[0], InterestKind.PURCHASE_INTENT, purchase[1]))
@@ -232,13 +245,22 @@ class TextMapper:
             best = id_, confidence
         return best
 
-    def _wanted(
-        self, way: Sequence[tuple[str, float]], buys: float, interest: str
-    ) -> tuple[str, float] | None:
-        """The deepest sure purchase intent; none unless it is about what interests."""
-        best: tuple[str, float] | None = None
+    def _wanted(self, purchases: Float, buys: float, interest: str) -> tuple[str, float] | None:
+        """The deepest sure purchase intent, given that what is bought is about what interests.
+
+        `purchases` are the purchase classes' probabilities [C]. Two heads that see the same text
+        know more together: guitar strings look like sporting goods until music is certain. None
+        where the purchase head all but rules that topic out.
+        """
         tier2 = self._taxonomy.tier2(interest).id
-        for id_, probability in way:
+        about = purchases * (self._purchase_tier2 == tier2)
+        share = float(about.sum())
+        if share < self.settings.min_shared:
+            return None
+        best: tuple[str, float] | None = None
+        for id_, probability in self._purchases.way_down(
+            self._purchases.mass_of_one(about / share)
+        ):
             confidence = self._calibrated("purchase", buys * probability)
             if confidence < self.settings.min_purchase or id_ in self._blocked:
                 break
