@@ -192,17 +192,16 @@ def core_limit(process: psutil.Process) -> int:
 
 @pytest.mark.slow
 def test_a_crash_of_worker_or_run_dumps_nothing(place: Place) -> None:
-    limits = []
     running = place.start("uploads", "glasses")
     program = psutil.Process(running.pid)
     while running.poll() is None and not (workers := program.children()):
         time.sleep(0.01)
-    while (place.out / "ledger.sqlite").exists() is False and running.poll() is None:
+    # A worker lowers its limit once its interpreter has started.
+    while max(limits := [core_limit(p) for p in (program, *workers)]) > 1:
+        assert running.poll() is None
         time.sleep(0.01)
-    time.sleep(0.5)  # interpreters of the workers start
-    limits = [core_limit(process) for process in (program, *workers)]
     workers[0].send_signal(signal.SIGABRT)
-    time.sleep(0.5)
+    workers[0].wait()
     running.send_signal(signal.SIGABRT)
     assert running.wait() == -signal.SIGABRT
     assert len(limits) > 1

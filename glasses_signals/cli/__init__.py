@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any
 
@@ -24,7 +25,9 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            ctx.ensure_object(Log).heed()
+            return result
         except KeyboardInterrupt:
             raise Interrupted from None
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -78,6 +81,7 @@ def main() -> None:
     # ONNX Runtime has the cores; numpy's own threads would only spin beside it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     log = Log()
+    signal.signal(signal.SIGINT, log.note_interrupt)
     try:
         cli.main(standalone_mode=False, obj=log)
     except click.exceptions.Exit as leaving:

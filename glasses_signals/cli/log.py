@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Literal
 
 import click
@@ -16,6 +17,20 @@ class Log:
 
     def __init__(self) -> None:
         self.as_json = False
+        self.interrupted = False
+
+    def note_interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Handler of Ctrl-C: as Python's own, but noted, too.
+
+        One that lands in a library's callback is swallowed there, and the command would go on.
+        """
+        self.interrupted = True
+        raise KeyboardInterrupt
+
+    def heed(self) -> None:
+        """Raise the KeyboardInterrupt again that was swallowed, if there was one."""
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def __call__(self, level: Level, event: str, **fields: object) -> None:
         """Write an event with its time and JSON-ready fields."""

@@ -34,12 +34,20 @@ STAGES = {
 def shown_progress(log: Log) -> Iterator[Show | None]:
     """What to call after each unit of work, or None when nobody watches."""
     if log.as_json:
-        yield _Events(log)
+        yield _heeding(log, _Events(log))
     elif sys.stderr.isatty():
         with _bars() as bars:
-            yield _Terminal(bars)
+            yield _heeding(log, _Terminal(bars))
     else:
         yield None
+
+
+def _heeding(log: Log, show: Show) -> Show:
+    def shown(progress: Progress) -> None:
+        log.heed()
+        show(progress)
+
+    return shown
 
 
 @dataclass(slots=True)

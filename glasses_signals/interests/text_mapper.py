@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from glasses_signals.interests.meaning import is_meant
 from glasses_signals.interests.taxonomy import DATA, Taxonomy, load_taxonomy
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import InterestKind, MappedInterest
+from glasses_signals.text.blocks import in_blocks
 
 Float = NDArray[np.float32]
 
@@ -32,7 +33,6 @@ HEADS_FILE = "text_heads.npz"
 INTEREST_ROOT = "206"
 PURCHASE_ROOT = "752"
 DIGITS = 4
-BLOCK = 64  # texts that are judged in one matrix product
 
 # Ways of saying "I want to buy this"; each is one more input of the head that judges it.
 _BUYING = (
@@ -105,7 +105,7 @@ class Tree:
 
     def mass(self, probabilities: Float) -> Float:
         """Class probabilities [B, C] -> node probabilities [B, N], each with its descendants'."""
-        return _in_blocks(lambda block: block @ self._sums, probabilities)
+        return in_blocks(lambda block: block @ self._sums, probabilities)
 
     def mass_of_one(self, probabilities: Float) -> Float:
         """The same for one text: [C] -> [N]."""
@@ -152,20 +152,11 @@ class Head:
 
     def __call__(self, inputs: Float) -> Float:
         """[B, D] -> probabilities [B, C] of `classes`."""
-        return _in_blocks(self._mean, inputs)
+        return in_blocks(self._mean, inputs)
 
     def _mean(self, inputs: Float) -> Float:
         total = sum(network(inputs) for network in self.networks)
         return np.asarray(total / len(self.networks), np.float32)
-
-
-def _in_blocks(of_rows: Callable[[Float], Float], inputs: Float) -> Float:
-    """`of_rows` for every BLOCK rows of `inputs` [B, D], the last ones filled up with empty rows: a
-    matrix product's rounding may depend on how many rows it has."""
-    filled = np.zeros((-(-len(inputs) // BLOCK) * BLOCK, inputs.shape[1]), np.float32)
-    filled[: len(inputs)] = inputs
-    blocks = [of_rows(filled[start : start + BLOCK]) for start in range(0, len(filled), BLOCK)]
-    return np.concatenate(blocks)[: len(inputs)]
 
 
 def _gelu(x: Float) -> Float:

@@ -63,6 +63,12 @@ class DecodeResult:
     sha256: str | None = None
     error: str | None = None
 
+    @property
+    def pictures(self) -> tuple[Image, ...]:
+        """The photo, or the video's frames."""
+        photo = () if self.image is None else (self.image,)
+        return (*photo, *(frame.image for frame in self.frames))
+
 
 def decode_file(task: DecodeTask, settings: DecodeSettings) -> DecodeResult:
     """Decode and hash a file. Anything wrong with the file is in the result, not raised."""

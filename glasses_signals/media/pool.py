@@ -246,9 +246,7 @@ class _Run:
 
 
 def _held_bytes(result: DecodeResult) -> int:
-    held = sum(frame.image.pixels.nbytes for frame in result.frames)
-    if result.image is not None:
-        held += result.image.pixels.nbytes
+    held = sum(picture.pixels.nbytes for picture in result.pictures)
     if result.waveform is not None:
         held += result.waveform.samples.nbytes
     return held

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from glasses_signals.errors import BadPolicy
 from glasses_signals.policy.features import GRAM_BUCKETS, LEXICON_WIDTH
 from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS
+from glasses_signals.text.blocks import in_blocks
 
 WEIGHTS = DEFAULT_POLICY.parent / "classifier.npz"
 
@@ -19,7 +20,6 @@ CLASSES = (*TOPICS, "none")
 # The three inputs are brought to about the same spread before the first layer.
 EMBEDDING_SCALE = 6.0
 GRAM_SCALE = 4.0
-BLOCK = 64  # texts that are judged in one matrix product
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,9 @@ class Network:
         for row, own in enumerate(buckets):
             summed[row] = self.grams[own].sum(0) * (GRAM_SCALE / np.sqrt(len(own) + 1))
         inputs = np.concatenate([embeddings * EMBEDDING_SCALE, summed, lexicon], axis=1)
+        return in_blocks(self._of_rows, inputs)
+
+    def _of_rows(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         hidden = np.maximum(inputs @ self.hidden + self.hidden_bias, 0)
         scores = hidden @ self.output + self.output_bias
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -80,22 +83,6 @@ def mean_probabilities(
     buckets: Sequence[NDArray[np.intp]],
     lexicon: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Of B texts: float32 [B, 8] in the order of CLASSES.
-
-    Always BLOCK rows at once, the last of them empty: how a matrix product rounds may depend on
-    the number of rows, and a text at the threshold must not depend on its neighbours.
-    """
-    mean = np.empty((len(embeddings), len(CLASSES)), np.float32)
-    for start in range(0, len(embeddings), BLOCK):
-        rows = slice(start, start + BLOCK)
-        block = _filled(embeddings[rows]), buckets[rows], _filled(lexicon[rows])
-        each = [network.probabilities(*block) for network in networks]
-        mean[rows] = np.mean(each, axis=0)[: len(mean[rows])]
-    return mean
-
-
-def _filled(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`rows` and zeros below them, [BLOCK, width]."""
-    filled = np.zeros((BLOCK, rows.shape[1]), np.float32)
-    filled[: len(rows)] = rows
-    return filled
+    """Of B texts: float32 [B, 8] in the order of CLASSES. A text's row depends on no other."""
+    each = [network.probabilities(embeddings, buckets, lexicon) for network in networks]
+    return np.asarray(np.mean(each, axis=0), np.float32)

@@ -139,7 +139,9 @@ def extract_from(
     with hold_output(out), Ledger(out / LEDGER_NAME) as ledger, place:
         job = _Job(ledger, policy, settings, device, progress)
         try:
-            as_of = settings.as_of or _today(ledger)
+            as_of = settings.as_of or today(ledger)
+            if settings.as_of is None:
+                ledger.note_run(max(as_of, ledger.latest_run() or as_of))
             if progress is not None:
                 job.total = sum(1 for _ in read_uploads(place, settings.shard))
             admission = Admission(
@@ -169,20 +171,19 @@ def extract_from(
     return report
 
 
-def _today(ledger: Ledger) -> datetime:
+def today(ledger: Ledger) -> datetime:
     """The start of today, UTC. Raises CannotStart when the clock has jumped since the last run.
 
     A wrong clock would pass for the end of retention, and erase what must be kept.
     """
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     latest = ledger.latest_run()
-    if latest is not None and not latest - MAX_BACK <= today <= latest + MAX_PAUSE:
+    if latest is not None and not latest - MAX_BACK <= now <= latest + MAX_PAUSE:
         raise CannotStart(
-            f"this machine's clock says {today:%Y-%m-%d}, but the last run on this ledger was on "
+            f"this machine's clock says {now:%Y-%m-%d}, but the last run on this ledger was on "
             f"{latest:%Y-%m-%d}; set the clock, or give --as-of if both are right"
         )
-    ledger.note_run(max(today, latest or today))
-    return today
+    return now
 
 
 def open_uploads(uploads: Path | str, source: Source) -> Uploads:

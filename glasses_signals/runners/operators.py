@@ -188,11 +188,8 @@ def _images(batch: Sequence[Decoded]) -> tuple[list[Image], list[int]]:
     """All pictures and frames of a batch, and the place in it of the item each belongs to."""
     images, owners = [], []
     for i, decoded in enumerate(batch):
-        if decoded.media is not None and decoded.media.image is not None:
-            images.append(decoded.media.image)
-            owners.append(i)
-        for frame in decoded.media.frames if decoded.media is not None else ():
-            images.append(frame.image)
+        for picture in decoded.media.pictures if decoded.media is not None else ():
+            images.append(picture)
             owners.append(i)
     return images, owners
 

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +13,7 @@ from glasses_signals.ledger.ledger import Ledger
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.records import Item
 from glasses_signals.runners.admission import Admission
-from glasses_signals.runners.extract import ExtractSettings, open_uploads, read_uploads
+from glasses_signals.runners.extract import ExtractSettings, open_uploads, read_uploads, today
 from glasses_signals.runners.output import LEDGER_NAME, hold_output
 from glasses_signals.uploads.accounts import read_accounts
 from glasses_signals.uploads.bundles import Refusal
@@ -51,13 +50,14 @@ def rehearse(
     by_account: defaultdict[str, Counter[str]] = defaultdict(Counter)
     refused: list[Refusal] = []
     with ExitStack() as held, open_uploads(uploads, settings.source) as place:
+        ledger = _ledger(out, held)
         admission = Admission(
             accounts_file.accounts,
             policy,
-            _ledger(out, held),
+            ledger,
             settings.source,
             counts,
-            settings.as_of or _today(),
+            settings.as_of or today(ledger),
             place.file_facts,
             rehearsal=True,
         )
@@ -89,7 +89,3 @@ def _noting(
             refused.append(upload)
         account_id = upload.account_id if isinstance(upload, Item) else NO_ACCOUNT
         by_account[account_id].update(counts - before)
-
-
-def _today() -> datetime:
-    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -11,7 +11,7 @@ from typing import Any
 from glasses_signals.interests.label_mapper import LabelVerdict, label_mapper
 from glasses_signals.interests.taxonomy import load_taxonomy
 from glasses_signals.interests.verdicts import TextVerdicts, Verdict
-from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
+from glasses_signals.media.pool import DecodePool, DecodeTask
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import Image, ItemKind, Label, MappedInterest, Transcript
@@ -90,7 +90,7 @@ def tag_files(
             for i, (file, kind) in enumerate(zip(files, kinds, strict=True))
         )
         for batch in _batches(pool.decode(tasks), BATCH_FILES):
-            images = [_pictures(result) for result in batch]
+            images = [result.pictures for result in batch]
             labels = iter(tagger.tag([image for found in images for image in found]))
             for result, found in zip(batch, images, strict=True):
                 seen = list(islice(labels, len(found)))
@@ -102,12 +102,6 @@ def tag_files(
                 else:
                     printed = texts(found) if texts is not None else None
                     yield {"file": file, **_tag_line(seen, [mapper.map(s) for s in seen], printed)}
-
-
-def _pictures(result: DecodeResult) -> list[Any]:
-    if result.image is not None:
-        return [result.image]
-    return [frame.image for frame in result.frames]
 
 
 @dataclass(frozen=True, slots=True)

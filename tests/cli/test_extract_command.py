@@ -181,6 +181,38 @@ def test_an_interrupted_run_says_how_to_go_on(samples: Path, tmp_path: Path) -> 
     assert "same command again" in told[-1]["message"]
 
 
+def test_an_interrupt_that_a_library_swallowed_still_ends_the_run(
+    samples: Path, tmp_path: Path
+) -> None:
+    arguments = ["extract", str(samples / "chats.jsonl"), "--source", "chat", *AS_OF, "--json"]
+    arguments += ["--accounts", str(samples / "accounts.jsonl"), "--out", str(tmp_path)]
+    program = f"""if True:
+        import os, signal, sys
+        from glasses_signals import cli
+        from glasses_signals.cli import extract
+        load = extract.given_out
+
+        class Swallows:
+            def __del__(self):
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def swallowing():
+            Swallows()
+            return load()
+
+        extract.given_out = swallowing
+        sys.argv[1:] = {arguments!r}
+        cli.main()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "Exception ignored" in done.stderr
+    assert done.returncode == 130
+    assert json.loads(done.stderr.splitlines()[-1])["event"] == "interrupted"
+    assert not (tmp_path / "profiles.jsonl").exists()
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     profiles = tmp_path / "p.jsonl"
     profiles.write_text('{"format": "interest-profile/1"}\n' * 20_000)

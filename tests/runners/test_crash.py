@@ -19,6 +19,7 @@ from glasses_signals.errors import CannotStart, RunStopped
 from glasses_signals.ledger.ledger import Ledger
 from glasses_signals.runners.extract import ExtractSettings, Progress, extract
 from glasses_signals.runners.output import MIN_FREE_BYTES
+from glasses_signals.runners.rehearsal import rehearse
 
 AS_OF = datetime(2026, 2, 1, tzinfo=UTC)
 SETTINGS = ExtractSettings(as_of=AS_OF, device="cpu", unit_items=1)
@@ -174,6 +175,8 @@ def test_a_clock_that_jumped_is_not_taken_for_the_end_of_retention(
         ledger.note_run(datetime.now(UTC) - jump)
     with pytest.raises(CannotStart, match="clock"):
         extract(uploads, samples / "accounts.jsonl", out, ExtractSettings(device="cpu"))
+    with pytest.raises(CannotStart, match="clock"):  # a rehearsal tells of it too
+        rehearse(uploads, samples / "accounts.jsonl", out, ExtractSettings(device="cpu"))
     with Ledger(out / "ledger.sqlite") as ledger:
         assert ledger.evidence("acct-ada") == before
 
