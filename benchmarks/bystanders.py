@@ -1,6 +1,6 @@
 """How many of a bystander's words are used as evidence, and how many of the wearer's are lost.
 
-    python benchmarks/bystanders.py [EVAL] [--mixes 48] [--thresholds 6,8,10] [--json]
+    python benchmarks/bystanders.py [EVAL] [--mixes 48] [--thresholds 6,8,10] [--json FILE]
 
 Mixes are made of two clips of `voice_dev` in different voices. The near one is as it is; the far
 one goes through a made room (noise that decays exponentially, after a direct sound) and is 12 dB
@@ -23,6 +23,7 @@ from pathlib import Path
 import jiwer
 import numpy as np
 from numpy.typing import NDArray
+from results import write_json
 from whisper.normalizers import EnglishTextNormalizer
 
 from glasses_signals.media.audio import decode_audio
@@ -196,7 +197,7 @@ def main() -> None:
     parser.add_argument("eval", nargs="?", type=Path, default=default)
     parser.add_argument("--mixes", type=int, default=48)
     parser.add_argument("--thresholds", default="6,8,10", help="decibels to choose from")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     made = mixes(arguments.eval, arguments.mixes)
     choose, report = made[::2], made[1::2]
@@ -210,8 +211,7 @@ def main() -> None:
         some = [c for c, mix in zip(counts, report, strict=True) if kind in (mix.kind, mix.room)]
         rows.append({"set": f"  {kind}"} | shares(some))
     if arguments.json:
-        print(json.dumps(rows))
-        return
+        write_json(arguments.json, rows)
     for row in rows:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
 

@@ -1,6 +1,6 @@
 """Kills runs at random moments, runs them again, and compares the profiles byte by byte.
 
-    python benchmarks/crash.py --kills 200 [--seed 1] [--mix photos] [--json]
+    python benchmarks/crash.py --kills 200 [--seed 1] [--mix photos] [--json FILE]
 
 A victim is the command line itself in a process of its own. It dies by SIGKILL either after a
 random time, or at a random step: before the n-th SQL statement or the n-th file of OUT that is
@@ -29,6 +29,7 @@ from functools import partial
 from pathlib import Path
 
 from made_uploads import AS_OF, account_ids, write_accounts, write_bundles, write_chats
+from results import write_json
 
 from glasses_signals.uploads.fields import file_sha256
 
@@ -256,7 +257,7 @@ def main() -> None:
     parser.add_argument(
         "--mix", nargs="+", default=["photos"], choices=["photos", "mixed", "chats"]
     )
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="crash-"))
     campaign = Campaign(folder, random.Random(options.seed), options.mix)
@@ -266,11 +267,10 @@ def main() -> None:
     if not campaign.failures:
         shutil.rmtree(folder)
     result = {"kills": campaign.kills, "chains": campaign.chains, "failures": campaign.failures}
+    print(f"{campaign.kills} kills in {sum(campaign.chains.values())} chains")
+    print(*campaign.failures, sep="\n")
     if options.json:
-        print(json.dumps(result))
-    else:
-        print(f"{campaign.kills} kills in {sum(campaign.chains.values())} chains")
-        print(*campaign.failures, sep="\n")
+        write_json(options.json, result)
     sys.exit(1 if campaign.failures else 0)
 
 

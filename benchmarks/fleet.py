@@ -1,6 +1,10 @@
 """Simulates a night of a thousand million captures on a fleet, from service times measured here.
 
-    python benchmarks/fleet.py [--captures 1e9] [--shards 1000] [--cores 2 4 8 16 64] [--sample 40]
+    python benchmarks/fleet.py [--captures 1e9] [--fleets 1000x4 1000x16 1000x64 100x64]
+                              [--sample 20] [--core FILE] [--json FILE]
+
+A fleet is so many shards of so many cores. `--core` takes the CPU seconds of each kind of capture
+from what `one_core.py --json` wrote.
 
 Each shard is a machine with its accounts: units of 64 captures are fetched over its network, one
 after another and a few ahead; wait for a free core; and are stored by the one writer of its ledger.
@@ -18,10 +22,13 @@ import heapq
 import json
 import random
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from results import write_json
 
 UNIT_ITEMS = 64
 FETCH_AHEAD_UNITS = 2
@@ -29,7 +36,7 @@ FETCH_AHEAD_UNITS = 2
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Of one kind of capture: how often, its bytes, and CPU seconds (docs/scale.md: one core)."""
+    """Of one kind of capture: how often, its bytes, and CPU seconds."""
 
     share: float
     size: float
@@ -37,11 +44,15 @@ class Kind:
     spread: float  # standard deviation of a capture's CPU seconds over their mean
 
 
-KINDS = (
-    Kind(share=0.60, size=80e3, cpu_s=0.127, spread=0.6),  # 4 s of voice
-    Kind(share=0.35, size=3e6, cpu_s=0.034, spread=0.2),  # 12 megapixels
-    Kind(share=0.05, size=24e6, cpu_s=0.29, spread=0.5),  # 30 s of video with speech
-)
+def kinds_of(voice: float = 0.127, photo: float = 0.034, video: float = 0.34) -> tuple[Kind, ...]:
+    """From CPU seconds for 4 s of voice, 12 megapixels, a minute of video without sound."""
+    return (
+        Kind(share=0.60, size=80e3, cpu_s=voice, spread=0.6),
+        Kind(share=0.35, size=3e6, cpu_s=photo, spread=0.2),
+        Kind(share=0.05, size=24e6, cpu_s=video / 2 + voice, spread=0.5),  # 30 s, one utterance
+    )
+
+
 LEDGER_S = 0.0002  # to store one capture
 PROFILE_S = 0.0015  # to write one account's profile
 CAPTURES_AN_ACCOUNT = 10.0
@@ -66,7 +77,14 @@ class Night:
     redone_units: int
 
 
-def simulate(captures: int, accounts: int, cores: int, chance: random.Random, dies: bool) -> Night:
+def simulate(
+    captures: int,
+    accounts: int,
+    cores: int,
+    kinds: Sequence[Kind],
+    chance: random.Random,
+    dies: bool,
+) -> Night:
     """First come, first served, at the network, the cores and the ledger."""
     deaths = sorted([*_deaths(chance), *([captures / cores * 0.05] if dies else [])])
     free = [START_S] * cores
@@ -75,7 +93,7 @@ def simulate(captures: int, accounts: int, cores: int, chance: random.Random, di
     busy = [0.0, 0.0, 0.0]
     redone = 0
     for number in range(-(-captures // UNIT_ITEMS)):
-        size, work = _unit(chance)
+        size, work = _unit(kinds, chance)
         ahead = number - cores - FETCH_AHEAD_UNITS
         network = max(network, started[ahead] if ahead >= 0 else 0.0) + size / NETWORK_BYTES_S
         start = max(network, heapq.heappop(free))
@@ -100,11 +118,11 @@ def simulate(captures: int, accounts: int, cores: int, chance: random.Random, di
     )
 
 
-def _unit(chance: random.Random) -> tuple[float, float]:
+def _unit(kinds: Sequence[Kind], chance: random.Random) -> tuple[float, float]:
     """(bytes, CPU seconds) of one unit: many captures, so close to normally spread."""
     size = work = variance = 0.0
     left, unseen = UNIT_ITEMS, 1.0
-    for kind in KINDS:
+    for kind in kinds:
         number = _binomial(chance, left, min(1.0, kind.share / unseen))
         left, unseen = left - number, unseen - kind.share
         size += number * kind.size
@@ -137,19 +155,22 @@ def shard_captures(captures: float, shards: int, sample: int, seed: int) -> list
     return [int(generator.lognormal(mean, ACCOUNT_SPREAD, accounts).sum()) for _ in range(sample)]
 
 
-def fleet(captures: float, shards: int, cores: int, sample: int, seed: int) -> dict[str, Any]:
+def fleet(
+    captures: float, shards: int, cores: int, kinds: Sequence[Kind], sample: int, seed: int
+) -> dict[str, Any]:
     accounts = int(captures / CAPTURES_AN_ACCOUNT / shards)
     nights = [
         # One machine of the sample dies for certain, as some of the fleet will.
-        simulate(count, accounts, cores, random.Random(seed * 1000 + number), dies=number == 0)
+        simulate(
+            count, accounts, cores, kinds, random.Random(seed * 1000 + number), dies=number == 0
+        )
         for number, count in enumerate(shard_captures(captures, shards, sample, seed))
     ]
     hours = [night.hours for night in nights]
     mean, spread = statistics.mean(hours), statistics.pstdev(hours)
     # The highest of n normal draws stands about sqrt(2 ln n) deviations over their mean.
     slowest = max(max(hours), mean + spread * float(np.sqrt(2 * np.log(shards))))
-    cpu_s = sum(kind.share * kind.cpu_s for kind in KINDS)
-    arithmetic = captures * cpu_s / (shards * cores) / 3600
+    arithmetic = captures * mean_cpu_s(kinds) / (shards * cores) / 3600
     return {
         "shards": shards,
         "cores_a_shard": cores,
@@ -166,17 +187,46 @@ def fleet(captures: float, shards: int, cores: int, sample: int, seed: int) -> d
     }
 
 
+def mean_cpu_s(kinds: Sequence[Kind]) -> float:
+    return sum(kind.share * kind.cpu_s for kind in kinds)
+
+
+def arithmetic(captures: float, kinds: Sequence[Kind]) -> dict[str, float]:
+    """What a night needs when no part ever waits for another."""
+    core_hours = captures * mean_cpu_s(kinds) / 3600
+    size = sum(kind.share * kind.size for kind in kinds)
+    return {
+        "cpu_s_a_capture": mean_cpu_s(kinds),
+        "core_hours": core_hours,
+        "core_dollars": core_hours * DOLLARS_A_CORE_HOUR,
+        "request_dollars": captures * DOLLARS_A_REQUEST,
+        "bytes_a_capture": size,
+        "bytes": captures * size,
+        "bytes_a_core_second": size / mean_cpu_s(kinds),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--captures", type=float, default=1e9)
-    parser.add_argument("--shards", type=int, default=1000)
-    parser.add_argument("--cores", type=int, nargs="+", default=[2, 4, 8, 16, 64])
+    parser.add_argument("--fleets", nargs="+", default=["1000x4", "1000x16", "1000x64", "100x64"])
+    parser.add_argument("--core", type=Path, metavar="FILE", help="of `one_core.py --json`")
     parser.add_argument("--sample", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    for cores in options.cores:
-        result = fleet(options.captures, options.shards, cores, options.sample, options.seed)
-        print(json.dumps(result), flush=True)
+    measured = json.loads(options.core.read_text())["cpu_s"] if options.core else {}
+    kinds = kinds_of(**{kind: measured[kind] for kind in measured if kind != "chat"})
+    fleets: list[dict[str, Any]] = []
+    for name in options.fleets:
+        shards, _, cores = name.partition("x")
+        fleets.append(
+            fleet(options.captures, int(shards), int(cores), kinds, options.sample, options.seed)
+        )
+        print(json.dumps(fleets[-1]), flush=True)
+    if options.json:
+        found = {"arithmetic": arithmetic(options.captures, kinds), "fleets": fleets}
+        write_json(options.json, found)
 
 
 if __name__ == "__main__":

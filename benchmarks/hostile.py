@@ -1,6 +1,6 @@
 """Feeds mutated media and manifests to the decode pool and to whole runs; nothing may break.
 
-    python benchmarks/hostile.py --media 20000 --manifests 2000 [--seed 1] [--json]
+    python benchmarks/hostile.py --media 20000 --manifests 2000 [--seed 1] [--json FILE]
 
 Media go through the pool of decode workers, mixed with whole files, which must come out exactly
 as they do alone. Manifests go through `extract` on the command line, all in one folder of uploads
@@ -30,6 +30,7 @@ from typing import Any
 import cv2
 import numpy as np
 from made_uploads import AS_OF, SAMPLES, account_ids, write_accounts, write_bundles
+from results import write_json
 
 from glasses_signals.ledger.ledger import Ledger
 from glasses_signals.media.decode import DecodeLimits, DecodeSettings, decode_file
@@ -333,13 +334,15 @@ def main() -> None:
     parser.add_argument("--manifests", type=int, default=2_000)
     parser.add_argument("--wholes", type=int, default=40, help="whole photos among the manifests")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="hostile-"))
     media = attack_pool(folder, options.media, random.Random(options.seed))
     runs = attack_run(folder, options.manifests, random.Random(options.seed), options.wholes)
     result = {"media": media, "manifests": runs}
-    print(json.dumps(result) if options.json else json.dumps(result, indent=2))
+    print(json.dumps(result, indent=2))
+    if options.json:
+        write_json(options.json, result)
     lost = media.get("whole_lost", 0) + runs.get("good_lost", 0)
     bad = lost + runs.get("hangs", 0) + runs.get("crashes", 0)
     if not bad:

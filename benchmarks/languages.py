@@ -1,6 +1,7 @@
 """Which language recordings are taken for, how sure that is, and what is translated.
 
-    python benchmarks/languages.py FOLDER [--eval EVAL] [--clips 400] [--snr DB] [--show] [--json]
+    python benchmarks/languages.py FOLDER [--eval EVAL] [--clips 400] [--snr DB] [--show]
+                                   [--json FILE]
 
 FOLDER has a folder for each language, named by its code: `es/*.wav`, `fr/*.flac`, ... English is
 taken from `voice_dev` and `voice_real_dev` of EVAL (default: $GLASSES_SIGNALS_EVAL, else
@@ -20,12 +21,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from results import write_json
 
 from glasses_signals.media.audio import decode_audio
 from glasses_signals.records import Transcript, Waveform
@@ -104,7 +105,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=400, help="English clips; 0 for none")
     parser.add_argument("--snr", type=float, metavar="DB")
     parser.add_argument("--show", action="store_true", help="print what was heard")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     transcriber = Transcriber(SpeechSettings())
     files = {d.name: sounds(d) for d in sorted(arguments.folder.iterdir()) if d.is_dir()}
@@ -128,8 +129,7 @@ def main() -> None:
                 print("   ", transcript.text, "\n   ", in_english)
     result = {"table": table, "calibration": calibration(heard)}
     if arguments.json:
-        print(json.dumps(result))
-        return
+        write_json(arguments.json, result)
     for line in (*table, *result["calibration"]):
         cells = (f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in line.items())
         print("  ".join(cells))

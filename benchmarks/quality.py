@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from reliability_plot import write_plot
+from results import wilson, write_json
 
 from glasses_signals.errors import CannotStart
 from glasses_signals.interests.taxonomy import load_taxonomy
@@ -50,15 +51,8 @@ class Share:
     def value(self) -> float:
         return self.hits / self.total if self.total else math.nan
 
-    def interval(self, z: float = 1.96) -> tuple[float, float]:
-        if not self.total:
-            return math.nan, math.nan
-        spread = z * math.sqrt(
-            self.value * (1 - self.value) / self.total + (z / self.total) ** 2 / 4
-        )
-        middle = self.value + z * z / (2 * self.total)
-        scale = 1 + z * z / self.total
-        return (middle - spread) / scale, (middle + spread) / scale
+    def interval(self) -> tuple[float, float]:
+        return wilson(self.hits, self.total)
 
 
 def tier2_names(verdict: Verdict) -> list[str]:
@@ -324,7 +318,7 @@ def main() -> None:
     if options.plot:
         write_plot(options.plot, _plotted(report["calibration"]))
     if options.json:
-        options.json.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", "utf-8")
+        write_json(options.json, report)
     if options.reliability:
         curve = {
             "source": "requests and look-alikes labelled for development, by benchmarks/quality.py",

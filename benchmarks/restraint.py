@@ -1,6 +1,6 @@
 """How much of what is sensitive gets through, and how much harmless text is lost.
 
-    python benchmarks/restraint.py [EVAL] [--precision fp32|int8] [--json | --markdown]
+    python benchmarks/restraint.py [EVAL] [--precision fp32|int8] [--json FILE] [--markdown]
     python benchmarks/restraint.py --folds
 
 EVAL has `sensitive_dev.jsonl`, `benign_dev.jsonl` and `requests_dev.jsonl`; default:
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from results import wilson, write_json
 
 from glasses_signals.interests.text_mapper import TextMapper
 from glasses_signals.policy.policy import TOPICS, load_policy
@@ -59,16 +59,6 @@ def _worst_clauses(texts: list[str], encoder: TextEncoder, gate: SensitiveGate) 
         probabilities, _ = gate.probabilities(clauses, encoder(clauses))
         np.maximum.at(worst, [place for place, _ in parts], 1 - probabilities[:, -1])
     return worst
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """95 % confidence interval of a share (Wilson 1927), 0..1."""
-    if count == 0:
-        return 0.0, 1.0
-    z, share = 1.96, hits / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def share(name: str, hits: Iterable[bool]) -> Row:
@@ -176,7 +166,7 @@ def main() -> None:
     default = os.environ.get("GLASSES_SIGNALS_EVAL", str(beside))
     parser.add_argument("eval", nargs="?", type=Path, default=Path(default))
     parser.add_argument("--precision", choices=["fp32", "int8"], help="default: this machine's")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--folds", action="store_true")
     parser.add_argument("--embeddings", type=Path, help="where --folds keeps those of examples")
@@ -186,8 +176,7 @@ def main() -> None:
         return
     result = measure(arguments.eval, arguments.precision)
     if arguments.json:
-        print(json.dumps(result))
-        return
+        write_json(arguments.json, result)
     if arguments.markdown:
         print_markdown(result)
         return

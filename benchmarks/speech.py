@@ -42,6 +42,7 @@ import numpy as np
 import speech_soak
 import speech_weights
 from numpy.typing import NDArray
+from results import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 EVAL = Path(os.environ.get("GLASSES_SIGNALS_EVAL", ROOT.parent / "shared" / "eval"))
@@ -285,10 +286,7 @@ def main() -> None:
     }
     print(machine)
     if arguments.json:
-        text = json.dumps({"machine": machine, "results": results}, indent=1)
-        with tempfile.NamedTemporaryFile("w", dir=arguments.json.parent, delete=False) as file:
-            file.write(text + "\n")
-        Path(file.name).replace(arguments.json)
+        write_json(arguments.json, {"machine": machine, "results": results})
 
 
 if __name__ == "__main__":

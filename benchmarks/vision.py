@@ -35,6 +35,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from results import write_json
 from vision_media import (
     CLIPS,
     EVAL,
@@ -344,7 +345,7 @@ def main() -> None:
     report = benchmark(arguments)
     print(table(report))
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
+        write_json(arguments.json, report)
 
 
 if __name__ == "__main__":

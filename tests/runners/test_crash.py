@@ -79,11 +79,12 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def test_killed_runs_end_in_the_same_bytes(repository: Path) -> None:
+def test_killed_runs_end_in_the_same_bytes(repository: Path, tmp_path: Path) -> None:
     script = repository / "benchmarks" / "crash.py"
-    command = [sys.executable, str(script), "--kills", "3", "--seed", "7", "--json"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    result = json.loads(found.stdout)
+    found = tmp_path / "found.json"
+    command = [sys.executable, script, "--kills", "3", "--seed", "7", "--json", found]
+    subprocess.run(command, capture_output=True, check=False)
+    result = json.loads(found.read_text())
     assert result["failures"] == []
     assert result["kills"] >= 3
 

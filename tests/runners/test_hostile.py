@@ -49,14 +49,14 @@ def held(out: Path, account: str) -> set[str]:
         return {evidence.item_id for evidence in ledger.evidence(account)}
 
 
-def test_damaged_media_and_manifests_break_nothing(repository: Path) -> None:
+def test_damaged_media_and_manifests_break_nothing(repository: Path, tmp_path: Path) -> None:
     script = repository / "benchmarks" / "hostile.py"
-    sizes = ["--media", "60", "--manifests", "40", "--wholes", "4", "--seed", "5", "--json"]
-    found = subprocess.run(
-        [sys.executable, str(script), *sizes], capture_output=True, text=True, check=False
-    )
+    sizes = ["--media", "60", "--manifests", "40", "--wholes", "4", "--seed", "5"]
+    figures = tmp_path / "found.json"
+    command = [sys.executable, str(script), *sizes, "--json", str(figures)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
-    result = json.loads(found.stdout)
+    result = json.loads(figures.read_text())
     assert result["media"]["refused"] > 0
     assert result["manifests"]["quarantined"] > 10
     assert (result["manifests"]["good"], result["manifests"]["good_lost"]) == (4, 0)
