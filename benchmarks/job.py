@@ -1,6 +1,7 @@
 """The whole job on a mixed set, beside the careful straight script that one would write otherwise.
 
     python benchmarks/job.py [--voices 200] [--photos 200] [--videos 10] [--video-s 60] [--set DIR]
+                             [--json FILE]
 
 Voices are evaluation recordings, photos evaluation photos enlarged to 12 megapixels, videos a
 minute of 1440 x 1920 H.264 with speech. Contestants are processes of their own that take turns,
@@ -35,6 +36,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+from results import write_json
 
 from glasses_signals.models.sessions import cpu_flags
 
@@ -276,6 +279,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--set", type=Path, help="folder to keep the media in")
     parser.add_argument("--only", nargs="+", choices=["ours", "straight", "speech", "vision"])
+    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="job-") as name:
         folder = options.set or Path(name)
@@ -299,6 +303,8 @@ def main() -> None:
         slower = max(median["speech"], median["vision"])
         result["share_of_the_slower_stage"] = round(slower / median["ours"], 3)
     print(json.dumps(result, indent=2))
+    if options.json:
+        write_json(options.json, result)
 
 
 if __name__ == "__main__":

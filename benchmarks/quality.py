@@ -1,7 +1,6 @@
 """How good the interests are, on a folder of labelled texts and recordings.
 
     python benchmarks/quality.py [FOLDER] [--speech] [--json FILE] [--show-wrong]
-                                 [--reliability FILE]
 
 FOLDER has `requests_*.jsonl`, `benign_*.jsonl`, `sensitive_*.jsonl` and, for `--speech`,
 `voice_*.jsonl`, `voice_real_*.jsonl` with the recordings they name; sets that are missing are left
@@ -19,12 +18,10 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reliability_plot import write_plot
 from results import wilson, write_json
 
 from glasses_signals.errors import CannotStart
@@ -259,20 +256,6 @@ def _calibrated(report: Row, name: str, confidences: list[float], right: list[bo
         print(f"    said {line['said']:.2f}  right {line['right']:.2f}  n {line['n']}")
 
 
-def _plotted(calibration: Row) -> dict[str, list[Row]]:
-    """The bins of every set, with the 95 % interval of what was right."""
-    sets: dict[str, list[Row]] = {}
-    for name, curve in calibration.items():
-        if name != "all":
-            bins = [(line, round(line["right"] * line["n"])) for line in curve["bins"]]
-            ends = [Share(name, hits, line["n"]).interval() for line, hits in bins]
-            sets[name] = [
-                {**line, "low": low, "high": high}
-                for (line, _), (low, high) in zip(bins, ends, strict=True)
-            ]
-    return sets
-
-
 def _said(place: str, share: Share) -> Row:
     low, high = share.interval()
     wanted = "" if share.wanted is None else "  ({} {:.1%}, floor {:.1%})".format(*share.wanted)
@@ -308,25 +291,11 @@ def main() -> None:
     parser.add_argument("--speech", action="store_true", help="transcribe and judge recordings too")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--show-wrong", action="store_true", help="print misses and wrong answers")
-    parser.add_argument(
-        "--reliability", type=Path, help="write the curve that reports show: report/data has it"
-    )
     parser.add_argument("--precision", help="of the sentence encoder; default: the fastest here")
-    parser.add_argument("--plot", type=Path, help="draw the reliability diagram here, as SVG")
     options = parser.parse_args()
     report = run(options.folder, options.speech, options.show_wrong, options.precision)
-    if options.plot:
-        write_plot(options.plot, _plotted(report["calibration"]))
     if options.json:
         write_json(options.json, report)
-    if options.reliability:
-        curve = {
-            "source": "requests and look-alikes labelled for development, by benchmarks/quality.py",
-            "measured_on": datetime.now(UTC).date().isoformat(),
-            "models": report["models"],
-            **report["calibration"]["all"],
-        }
-        options.reliability.write_text(json.dumps(curve, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

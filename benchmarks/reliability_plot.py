@@ -1,32 +1,50 @@
-"""The reliability diagram of `quality.py` as an SVG without any script or font."""
+"""How reliable confidence was: a diagram (SVG, no script, no font), and the curve for reports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
+
+from results import wilson
 
 Bin = Mapping[str, Any]
 
 WIDTH, HEIGHT = 560, 420
 LEFT, TOP, SIDE = 60, 24, 340  # the square from 0 to 1 both ways
-COLOURS = ("#1b6ca8", "#c8553d", "#4b8f4b")
+COLOURS = ("#1b6ca8", "#c8553d")
+DRAWN = ("requests_dev", "benign_dev")
 GREY = "#767676"
 
 
-def write_plot(place: Path, sets: Mapping[str, Sequence[Bin]]) -> None:
-    """`sets`: name -> bins of `said`, `right`, `low`, `high` (its 95 % interval) and `n`."""
+def plot(calibration: Mapping[str, Any]) -> str:
+    """`calibration`: as `quality.py` gives it, set -> `bins` of `said`, `right` and `n`.
+
+    Texts that were typed are drawn, each set by itself, with the 95 % interval of what was right.
+    """
+    sets = {name: found["bins"] for name, found in calibration.items() if name in DRAWN}
     parts = [*_axes()]
     for number, (name, bins) in enumerate(sets.items()):
-        parts += _points(name, bins, COLOURS[number % len(COLOURS)], number)
+        parts += _points(name, bins, COLOURS[number], number)
     body = "\n".join(parts)
-    place.write_text(
+    return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'font-family="sans-serif" font-size="12" role="img">\n'
         "<title>Share of interests that were right, by the confidence they were said with</title>\n"
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n{body}\n</svg>\n',
-        "utf-8",
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n{body}\n</svg>\n'
     )
+
+
+def curve(report: Mapping[str, Any], measured_on: str) -> dict[str, Any]:
+    """What the package ships for its reports, from what `quality.py` gave."""
+    bins = report["calibration"]["all"]["bins"]
+    gaps = sum(one["n"] * abs(one["said"] - one["right"]) for one in bins)
+    return {
+        "bins": bins,
+        "error": gaps / sum(one["n"] for one in bins),
+        "measured_on": measured_on,
+        "models": report["models"],
+        "source": "requests and look-alikes labelled for development, by benchmarks/quality.py",
+    }
 
 
 def _axes() -> Iterator[str]:
@@ -47,7 +65,8 @@ def _axes() -> Iterator[str]:
 def _points(name: str, bins: Sequence[Bin], colour: str, number: int) -> Iterator[str]:
     for line in bins:
         said, right = line["said"], line["right"]
-        yield _line(said, line["low"], said, line["high"], colour, ' stroke-opacity="0.6"')
+        low, high = wilson(round(right * line["n"]), line["n"])
+        yield _line(said, low, said, high, colour, ' stroke-opacity="0.6"')
         radius = 2 + min(8, line["n"] ** 0.5 / 2)
         yield f'<circle cx="{_x(said):.1f}" cy="{_y(right):.1f}" r="{radius:.1f}" fill="{colour}"/>'
     y, total = TOP + 12 + 18 * number, sum(line["n"] for line in bins)

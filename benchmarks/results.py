@@ -11,7 +11,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_suffix(".json")
 MOST_BYTES = 60_000
+WIDTH = 100
 _PLACE = re.compile(r"(?:^|[\s\"'=(])(?:/[\w.-]+){2,}|[A-Z]:\\")
 Found = dict[str, Any]
 
@@ -34,6 +35,9 @@ class Results:
         return self.parts[name]["found"]
 
 
+Make = Callable[[Results], str]  # a figure as a page shows it
+
+
 def read_results(place: Path = RESULTS) -> Results:
     return Results(json.loads(place.read_text("utf-8"))["benchmarks"] if place.exists() else {})
 
@@ -44,15 +48,29 @@ def write_part(name: str, part: Found, place: Path = RESULTS) -> None:
     if named := _PLACE.search(json.dumps(part)):
         raise ValueError(f"{name} names a place on this machine: {named.group()}")
     parts = {**read_results(place).parts, name: part}
-    text = json.dumps({"benchmarks": dict(sorted(parts.items()))}, indent=1) + "\n"
-    if len(text) > MOST_BYTES:
-        raise ValueError(f"{place.name} would have {len(text)} bytes, of at most {MOST_BYTES}")
+    text = spread({"benchmarks": dict(sorted(parts.items()))}) + "\n"
+    if len(text.encode()) > MOST_BYTES:
+        raise ValueError(f"{place.name} would have more than {MOST_BYTES} bytes")
     write_whole(place, text)
 
 
 def write_json(place: Path, found: Any) -> None:
     """For the scripts' `--json FILE`."""
-    write_whole(place, json.dumps(found, indent=1) + "\n")
+    write_whole(place, spread(found) + "\n")
+
+
+def spread(value: Any, indent: str = "") -> str:
+    """JSON in which what fits stands on one line: small, and fit to be compared line by line."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(flat) <= WIDTH or not isinstance(value, dict | list):
+        return flat
+    inner = indent + " "
+    if isinstance(value, dict):
+        lines = [f"{json.dumps(key)}: {spread(one, inner)}" for key, one in value.items()]
+    else:
+        lines = [spread(one, inner) for one in value]
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    return f"{first}\n{inner}" + f",\n{inner}".join(lines) + f"\n{indent}{last}"
 
 
 def write_whole(place: Path, text: str) -> None:

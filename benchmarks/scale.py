@@ -1,6 +1,6 @@
 """Runs many small uploads of all kinds, and says whether memory is flat and time linear.
 
-    python benchmarks/scale.py --items 100000
+    python benchmarks/scale.py --items 100000 [--json FILE]
 
 Of a hundred items, 76 are chat lines, 20 small photos, 3 clips of sound and 1 a clip of video, all
 different, dealt evenly over ONE run. A thread looks at the process and its decode workers twice a
@@ -31,6 +31,7 @@ from typing import Any
 
 import psutil
 from made_uploads import account_ids, write_accounts, write_bundles, write_chats
+from results import write_json
 
 from glasses_signals.records import Item, Source
 from glasses_signals.runners.extract import ExtractSettings, Progress, RunReport, extract_from
@@ -208,6 +209,7 @@ def measure(folder: Path, media: int, chats: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     kinds = {name: round(options.items * share) for name, share in SHARES.items()}
     media = sum(kinds.values())
@@ -217,7 +219,10 @@ def main() -> None:
         write_accounts(folder / "accounts.jsonl", accounts)
         write_chats(folder / "chats.jsonl", options.items - media, accounts)
         write_bundles(folder / "uploads", accounts, **kinds)
-        print(json.dumps(measure(folder, media, options.items - media), indent=2))
+        found = measure(folder, media, options.items - media)
+        print(json.dumps(found, indent=2))
+        if options.json:
+            write_json(options.json, found)
     finally:
         shutil.rmtree(folder)
 
