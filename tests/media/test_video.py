@@ -32,19 +32,20 @@ def write_video(
     seconds_each: float,
     keyframe_every: int = FRAMES_PER_S,
     codec: str = "libx264",
+    rate: int = FRAMES_PER_S,
 ) -> Path:
-    """Each picture stands still for its time. `keyframe_every` counts frames."""
+    """Each picture stands still for its time. `keyframe_every` counts frames, `rate` a second's."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=FRAMES_PER_S)
+        stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.options = {"g": str(keyframe_every), "sc_threshold": "0"}
         if codec == "libx265":
             stream.options = {"x265-params": f"keyint={keyframe_every}:scenecut=0:log-level=none"}
-        for index in range(int(len(pictures) * seconds_each * FRAMES_PER_S)):
-            picture = pictures[int(index / FRAMES_PER_S / seconds_each)]
+        for index in range(int(len(pictures) * seconds_each * rate)):
+            picture = pictures[int(index / rate / seconds_each)]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame.pts, frame.time_base = index, Fraction(1, FRAMES_PER_S)
+            frame.pts, frame.time_base = index, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -134,7 +135,7 @@ def test_a_variable_frame_rate_shifts_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_long_clips_cost_no_more_frames_than_allowed(tmp_path: Path, codec: str) -> None:
     pictures = scenes() * 20
-    path = write_video(tmp_path / "clip.mp4", pictures, 3, keyframe_every=30, codec=codec)
+    path = write_video(tmp_path / "clip.mp4", pictures, 3, keyframe_every=6, codec=codec, rate=2)
     frames = sample_frames(path, VideoSettings(duplicate_difference=0))
     assert len(frames) <= 12 * 3 + 1
 

@@ -3,8 +3,10 @@
 import pickle
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from glasses_signals.text.encoder import EncoderSettings, TextEncoder
 
@@ -29,16 +31,25 @@ def test_vectors_have_unit_length_and_one_row_a_text(encoder: TextEncoder) -> No
     assert encoder([]).shape == (0, 384)
 
 
+@pytest.fixture(scope="module")
+def together(encoder: TextEncoder) -> NDArray[np.float32]:
+    return encoder(TEXTS)
+
+
 @settings(max_examples=25, deadline=None)
 @given(chosen=st.lists(st.integers(0, len(TEXTS) - 1), min_size=1, max_size=100))
-def test_a_text_has_the_same_bits_in_any_company(encoder: TextEncoder, chosen: list[int]) -> None:
-    together = encoder(TEXTS)
+def test_a_text_has_the_same_bits_in_any_company(
+    encoder: TextEncoder, together: NDArray[np.float32], chosen: list[int]
+) -> None:
     np.testing.assert_array_equal(encoder([TEXTS[i] for i in chosen]), together[chosen])
 
 
-def test_a_text_has_the_same_bits_for_any_thread_count(encoder: TextEncoder) -> None:
-    one = TextEncoder(EncoderSettings(device="cpu", threads=1))
-    np.testing.assert_array_equal(one(TEXTS), encoder(TEXTS))
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_text_has_the_same_bits_for_any_thread_count(
+    together: NDArray[np.float32], threads: int
+) -> None:
+    other = TextEncoder(EncoderSettings(device="cpu", threads=threads))
+    np.testing.assert_array_equal(other(TEXTS), together)
 
 
 def test_alike_texts_are_near_and_others_far(encoder: TextEncoder) -> None:

@@ -117,10 +117,10 @@ def proxy(store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     server.server_close()
 
 
-@pytest.fixture
-def uploads(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A local folder of bundles, good and bad."""
-    root = tmp_path / "uploads"
+    root = tmp_path_factory.mktemp("store") / "uploads"
     good = root / "2026" / "good"
     good.mkdir(parents=True)
     entry = {"kind": "photo", "captured_at": "2026-01-05T10:00:00Z", "ai_interaction": True}
@@ -138,13 +138,29 @@ def uploads(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def url(uploads: Path, proxy: Proxy, store: str) -> str:
+def put(uploads: Path, store: str) -> str:
     files = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True)
     bucket = f"b{time.monotonic_ns()}"
     files.mkdir(bucket)
     files.put(str(uploads), f"{bucket}/uploads", recursive=True)
     return f"s3://{bucket}/uploads"
+
+
+@pytest.fixture(scope="module")
+def stored(uploads: Path, store: str) -> str:
+    return put(uploads, store)
+
+
+@pytest.fixture
+def url(stored: str, proxy: Proxy) -> str:
+    """The folder in the store, behind the proxy; to be read only."""
+    return stored
+
+
+@pytest.fixture
+def own_url(uploads: Path, proxy: Proxy, store: str) -> str:
+    """A copy that a test may change."""
+    return put(uploads, store)
 
 
 def fetched(place: RemoteUploads) -> dict[str, bytes | str]:
@@ -216,9 +232,9 @@ def test_a_file_of_many_pieces_comes_whole(url: str, monkeypatch: pytest.MonkeyP
         assert fetched(place) == MEDIA
 
 
-def test_a_file_that_is_replaced_after_it_was_listed_is_refused(url: str, store: str) -> None:
+def test_a_file_that_is_replaced_after_it_was_listed_is_refused(own_url: str, store: str) -> None:
     files = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True)
-    with RemoteUploads(url) as place:
+    with RemoteUploads(own_url) as place:
 
         def replaced() -> Iterator[Item]:
             for item in islice(present(place), 1):
@@ -231,7 +247,7 @@ def test_a_file_that_is_replaced_after_it_was_listed_is_refused(url: str, store:
 
 
 def test_prompts_with_images_come_from_a_store(
-    url: str, store: str, samples: Path, tmp_path: Path
+    own_url: str, store: str, samples: Path, tmp_path: Path
 ) -> None:
     """Golden for `imagine`: the same profile as from a local file."""
     image = samples / "uploads" / "ada-1" / "photo-001.heic"
@@ -248,22 +264,22 @@ def test_prompts_with_images_come_from_a_store(
     shutil.copy(image, here / "kept" / "a.heic")
     (here / "prompts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     files = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True)
-    files.put(str(here), f"{url}/imagine", recursive=True)
+    files.put(str(here), f"{own_url}/imagine", recursive=True)
     settings = ExtractSettings(
         source=Source.IMAGINE, as_of=datetime(2026, 2, 1, tzinfo=UTC), device="cpu"
     )
     accounts = samples / "accounts.jsonl"
     local = extract(here / "prompts.jsonl", accounts, tmp_path / "local", settings)
-    there = extract(f"{url}/imagine/prompts.jsonl", accounts, tmp_path / "there", settings)
+    there = extract(f"{own_url}/imagine/prompts.jsonl", accounts, tmp_path / "there", settings)
     assert there.counts == local.counts
     assert there.counts["quarantined:file"] == 1
     written = (tmp_path / "there" / "profiles.jsonl").read_bytes()
     assert written == (tmp_path / "local" / "profiles.jsonl").read_bytes() != b""
 
 
-def test_a_file_that_goes_after_it_was_listed_is_told(url: str, store: str) -> None:
+def test_a_file_that_goes_after_it_was_listed_is_told(own_url: str, store: str) -> None:
     files = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True)
-    with RemoteUploads(url) as place:
+    with RemoteUploads(own_url) as place:
         items = []
         for item in present(place):
             if str(item.path).endswith("photo-3.jpg"):
@@ -287,16 +303,16 @@ def test_nothing_is_fetched_that_is_not_asked_for(url: str, proxy: Proxy) -> Non
     assert {path.split("/")[-1] for path in proxy.seen} == {"photo-5.jpg"}
 
 
-def test_file_facts_change_with_the_content(url: str, store: str) -> None:
+def test_file_facts_change_with_the_content(own_url: str, store: str) -> None:
     files = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True)
 
     def facts() -> list[object]:
-        with RemoteUploads(url) as place:
+        with RemoteUploads(own_url) as place:
             return next(place.file_facts(i) for i in present(place))
 
     before = facts()
     assert facts() == before
-    files.pipe(f"{url}/2026/good/photo-0.jpg", b"\x01" * len(MEDIA["photo-0.jpg"]))
+    files.pipe(f"{own_url}/2026/good/photo-0.jpg", b"\x01" * len(MEDIA["photo-0.jpg"]))
     assert facts() != before
 
 
