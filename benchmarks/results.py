@@ -138,7 +138,7 @@ def number(value: float) -> str:
 def table(heads: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     rule = "|" + "---|" * len(heads)
-    return "\n".join(["| " + " | ".join(heads) + " |", rule, *map(_row, rows)])
+    return "\n".join([_row(heads), rule, *map(_row, rows)])
 
 
 def _row(cells: list[str]) -> str:

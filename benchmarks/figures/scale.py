@@ -31,7 +31,7 @@ def job(r: Results) -> str:
         ]
         for name, shown in CONTESTANTS.items()
     ]
-    heads = ["contestant", "seconds", "of ours", "cores busy", "with others' work"]
+    heads = ["contestant", "seconds", "of ours", "cores busy", "others' work"]
     return table(heads, rows)
 
 
@@ -56,7 +56,7 @@ def one_core(r: Results) -> str:
     rows = [
         [
             shown,
-            f"{found['cpu_s'][kind]:.2g}",
+            f"{found['cpu_s'][kind]:.3g}",
             parts,
             measured.format(f"{found['captures'][kind]:,}"),
         ]
@@ -83,15 +83,20 @@ def scale(r: Results) -> str:
         "memory of both decode workers, MiB": ("peak_workers_rss_mb", 1.0),
     }
     rows = [
-        [shown, *(f"{one[key] * unit:.0f}" for one in tenths(r))]
+        [shown, *("" if one[key] is None else f"{one[key] * unit:.0f}" for one in tenths(r))]
         for shown, (key, unit) in keys.items()
     ]
     return table(heads, rows)
 
 
 def scale_ratio(key: str) -> Make:
-    """Over 1.0, which would be perfect, as a change: +1.2 %."""
-    return lambda r: f"{100 * (r.found('scale')[key] - 1):+.1f} %".replace("-", "−")
+    """A ratio, of which 1.0 would be perfect, as a change: +1.2 %."""
+
+    def make(r: Results) -> str:
+        ratio = r.found("scale")[key]
+        return "–" if ratio is None else f"{100 * (ratio - 1):+.1f} %".replace("-", "−")
+
+    return make
 
 
 # A night on a fleet
@@ -117,7 +122,7 @@ def fleets(r: Results) -> str:
     rows = [
         [
             f"{one['shards']:,} x {one['cores_a_shard']}",
-            *(number(one[f"hours_{key}"]) for key in ("mean", "slowest_shard", "by_arithmetic")),
+            *(f"{one[f'hours_{key}']:.2g}" for key in ("mean", "slowest_shard", "by_arithmetic")),
             *(percent(one[f"{key}_busy"], 0) for key in ("cores", "network", "ledger")),
             f"{one['dollars']:,}",
         ]
@@ -191,7 +196,6 @@ FIGURES: dict[str, Make] = {
     "scale.rate": scale_ratio("rate_last_over_second_tenth"),
     "scale.memory": scale_ratio("memory_last_over_first_tenth"),
     "scale.time_to_go": scale_ratio("time_to_go_over_truth"),
-    "scale.busy": lambda r: percent(r.found("scale")["busy"], 0),
     "scale.ledger_share": lambda r: percent(r.found("scale")["ledger_share"]),
     "scale.ledger_bytes": lambda r: f"{r.found('scale')['ledger_bytes_an_item']:,}",
     "scale.rerun": lambda r: f"{r.found('scale')['nothing_new_us_an_item'] / 1000:.2f} ms",

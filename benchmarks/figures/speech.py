@@ -30,7 +30,7 @@ def speech(part: str) -> Make:
                 f"{row['clips_per_s']:.2f}",
                 "" if row["contestant"] == "ours" else times(ours / row["clips_per_s"]),
                 f"{row['wer_percent']:.2f}",
-                *(str(row[key]) for key in ("insertions", "deletions", "peak_mb")),
+                *(str(row[key] or "") for key in ("insertions", "deletions", "peak_mb")),
             ]
             for row in r.found(part)
         ]

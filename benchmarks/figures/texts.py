@@ -180,7 +180,9 @@ def spoken(r: Results) -> str:
         for row in found["figures"]
         if row["figure"].startswith("leak, style")
     ]
-    kinds = [f"{kind} {count}" for kind, count in found["kinds"].items() if kind != "of the leaks"]
+    kinds = dict(found["kinds"])
+    leaks, unheard = kinds.pop("of the leaks"), kinds.pop("nothing heard at all")
+    wrong = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
     beyond = "leak beyond what the sentence's harmless part suggests"
     return table(
         ["figure", "value"],
@@ -189,7 +191,8 @@ def spoken(r: Results) -> str:
             ["the same sentences typed", cell("leak, the same typed")],
             [beyond, cell("leak, spoken, beyond its harmless part")],
             ["by style", ", ".join(styles)],
-            ["of all sentences, and of the leaks", ", ".join(kinds)],
+            [f"what went wrong in the {leaks} leaks", wrong],
+            ["sentences of which nothing was heard", str(unheard)],
         ],
     )
 
@@ -220,15 +223,9 @@ FIGURES: dict[str, Make] = {
     "held_out.lookalikes": right("held_out", "benign look-alikes excluded"),
     "held_out.leak": right("held_out", "sensitive leaks, strictly"),
     "held_out.calibration": calibration("held_out"),
-    "restraint.missed": lambda r: percent(gate_share(r, "missed by the gate")),
     "spoken_restraint.leak": spoken_leak,
 }
 
 
 def interests(r: Results, name: str) -> str:
     return str(sum(line["n"] for line in r.found("quality")["calibration"][name]["bins"]))
-
-
-def gate_share(r: Results, figure: str) -> float:
-    row = gate(r, "restraint", figure)
-    return float(row["hits"] / row["of"])

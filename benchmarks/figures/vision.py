@@ -89,5 +89,4 @@ FIGURES: dict[str, Make] = {
     "labels.top1": label("top1"),
     "labels.right": label("emitted_right"),
     "labels.emitted": lambda r: str(r.found("labels")["as_they_are"]["emitted_right"][1]),
-    "labels.found": label("clear_found"),
 }

@@ -1,7 +1,7 @@
 """How reliable confidence was when it was measured; `data/reliability.json` comes with the package.
 
-`python benchmarks/quality.py --reliability glasses_signals/report/data/reliability.json` makes it
-anew, and is to be run when a mapper or its models change.
+`scripts/figures` makes it from what `benchmarks/all.py --only quality` measured, which is to be run
+when a mapper or its models change.
 """
 
 from __future__ import annotations
