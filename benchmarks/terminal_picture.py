@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 COMMAND = "glasses-signals extract samples/uploads --accounts samples/accounts.jsonl --out out"
+HEADINGS = ("Interests", "This run", "Time", "Quarantined")
 WIDTH = 112
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
 # Rich's own format fetches its font from elsewhere.
@@ -21,9 +22,8 @@ FORMAT = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DO
 def terminal(printed: str) -> str:
     """`printed` under its command; the same text gives the same bytes."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), highlight=False)
-    console.print(Text.assemble(("$ ", "bold"), COMMAND), "")
+    console.print(Text.assemble(("$ ", "bold"), COMMAND))
+    console.print()
     for line in printed.replace("out/samples", "out").splitlines():
-        # Headings stand alone at the left, without a figure.
-        heading = line and not line.startswith(" ") and " " not in line.replace("This run", "")
-        console.print(Text(line, style="bold" if heading else ""), soft_wrap=True)
+        console.print(Text(line, style="bold" if line in HEADINGS else ""), soft_wrap=True)
     return console.export_svg(title="glasses-signals", code_format=FORMAT)
