@@ -1,6 +1,7 @@
 """How much of what is sensitive gets through when it is spoken instead of typed.
 
-    python benchmarks/spoken_restraint.py [EVAL] [--sentences 50] [--seed 0] [--show] [--json]
+    python benchmarks/spoken_restraint.py [EVAL] [--sentences 50] [--seed 0] [--seeds 1] [--show]
+                                          [--json FILE]
 
 Sentences of EVAL's `sensitive_dev.jsonl`, as many of each topic and style as there are, are spoken
 by flite (voices slt, rms, awb, kal16) and espeak-ng (American, British, Scottish; other languages
@@ -10,7 +11,9 @@ comes out of it; "beyond its harmless part" leaves out those that its `also` nam
 one of three kinds: the sentence leaks when typed too, it was heard well enough (at most a fifth of
 its words wrong), or it was misheard.
 
-Needs the Debian packages `flite` and `espeak-ng`. `--show` prints the leaked sentences.
+`--seeds` draws and speaks as many sets of sentences, one after another: 4 give 200 spoken sentences,
+and a narrower interval. Needs the Debian packages `flite` and `espeak-ng`. `--show` prints the
+leaked sentences.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ import argparse
 import json
 import os
 import random
-import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -28,8 +30,9 @@ from itertools import cycle
 from pathlib import Path
 
 import jiwer
-import numpy as np
 from restraint import share
+from results import write_json
+from speaking import VOICES, Voice, noisy, speak
 from whisper.normalizers import EnglishTextNormalizer
 
 from glasses_signals.interests.taxonomy import load_taxonomy
@@ -42,8 +45,6 @@ from glasses_signals.speech.transcriber import SpeechSettings
 from glasses_signals.text.language import detect_language
 from glasses_signals.vision.tagger import VisionSettings
 
-FLITE = ("slt", "rms", "awb", "kal16")
-ESPEAK = ("en-us", "en-gb", "en-gb-scotland")
 SNR_DB = (10.0, 20.0)
 HEARD_WELL = 0.2
 Row = dict[str, str]
@@ -68,31 +69,11 @@ def chosen(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
     return picked
 
 
-def spoken(row: Row, number: int, folder: Path) -> tuple[Waveform, str]:
-    """The sentence's sound and its voice."""
-    file = folder / f"{number}.wav"
-    foreign = row["style"] == "foreign"
-    voices = [*(("flite", v) for v in FLITE), *(("espeak-ng", v) for v in ESPEAK)]
-    engine, voice = voices[number % len(voices)]
-    if foreign:
-        engine, voice = "espeak-ng", detect_language(row["text"])[0] or "en-us"
-    if engine == "flite":
-        command = ["flite", "-voice", voice, "-t", row["text"], "-o", str(file)]
-    else:
-        command = ["espeak-ng", "-v", voice, "-s", "155", "-w", str(file), row["text"]]
-    subprocess.run(command, check=True, capture_output=True)
-    return decode_audio(file), f"{engine} {voice}"
-
-
-def noisy(wave: Waveform, noise: np.ndarray, snr_db: float) -> Waveform:
-    """With half a second of lead-in and tail, and noise through all of it."""
-    silence = np.zeros(8_000, np.float32)
-    sound = np.concatenate([silence, wave.samples, silence])
-    loud = wave.samples[np.abs(wave.samples) > 1e-3]
-    noise = np.resize(noise, len(sound))
-    noise = noise * np.sqrt(np.mean(loud**2) / np.mean(noise**2) / 10 ** (snr_db / 10))
-    sound = 0.3 * (sound + noise) / np.abs(sound + noise).max()
-    return Waveform(sound.astype(np.float32))
+def voice_of(row: Row, number: int) -> Voice:
+    """The voices in turn; another language has its own."""
+    if row["style"] == "foreign":
+        return "espeak-ng", detect_language(row["text"])[0] or "en-us"
+    return VOICES[number % len(VOICES)]
 
 
 def recordings(rows: Sequence[Row], eval_folder: Path, seed: int) -> list[tuple[Waveform, str]]:
@@ -101,8 +82,10 @@ def recordings(rows: Sequence[Row], eval_folder: Path, seed: int) -> list[tuple[
     made = []
     with tempfile.TemporaryDirectory() as folder:
         for number, row in enumerate(rows):
-            wave, voice = spoken(row, number, Path(folder))
-            made.append((noisy(wave, order.choice(noises), order.uniform(*SNR_DB)), voice))
+            voice = voice_of(row, number)
+            wave = speak(row["text"], voice, Path(folder) / "spoken.wav")
+            sound = noisy(wave, order.choice(noises), order.uniform(*SNR_DB))
+            made.append((sound, " ".join(voice)))
     return made
 
 
@@ -165,12 +148,17 @@ def main() -> None:
     parser.add_argument("eval", nargs="?", type=Path, default=default)
     parser.add_argument("--sentences", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--show", action="store_true")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     lines = (arguments.eval / "sensitive_dev.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = chosen([json.loads(line) for line in lines], arguments.sentences, arguments.seed)
-    sounds = recordings(rows, arguments.eval, arguments.seed)
+    rows: list[Row] = []
+    sounds: list[tuple[Waveform, str]] = []
+    for seed in range(arguments.seed, arguments.seed + arguments.seeds):
+        some = chosen([json.loads(line) for line in lines], arguments.sentences, seed)
+        rows += some
+        sounds += recordings(some, arguments.eval, seed)
     voices = [voice for _, voice in sounds]
     heard = observed([wave for wave, _ in sounds])
     judge = Judge(load_policy())
@@ -190,8 +178,7 @@ def main() -> None:
             if arguments.show:
                 print(kind, row, one.spoken, [e.interest_id for e in j.evidence])
     if arguments.json:
-        print(json.dumps({"figures": figures, "kinds": kinds}))
-        return
+        write_json(arguments.json, {"figures": figures, "kinds": kinds})
     for figure in figures:
         print("  ".join(str(value) for value in dict(figure).values()))  # type: ignore[call-overload]
     print(kinds)
