@@ -11,7 +11,7 @@ comes out of it; "beyond its harmless part" leaves out those that its `also` nam
 one of three kinds: the sentence leaks when typed too, it was heard well enough (at most a fifth of
 its words wrong), or it was misheard.
 
-`--seeds` draws and speaks as many sets of sentences, one after another: 4 give 200 spoken sentences,
+`--seeds` draws and speaks as many sets of sentences, one after another: 4 give 200 sentences,
 and a narrower interval. Needs the Debian packages `flite` and `espeak-ng`. `--show` prints the
 leaked sentences.
 """
