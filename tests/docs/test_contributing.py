@@ -29,12 +29,9 @@ def examples() -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("title", examples())
 def test_an_example_applies_and_its_tests_pass(title: str, tmp_path: Path) -> None:
-    leave = shutil.ignore_patterns("__pycache__")
-    for name in ("glasses_signals", "models", "docs"):
+    for name in ("glasses_signals", "models", "docs", "tests"):
+        leave = shutil.ignore_patterns("__pycache__", *(["media"] if name == "tests" else []))
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=leave)
-    shutil.copytree(
-        REPOSITORY / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("media")
-    )
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(REPOSITORY / name, tmp_path / name)
     applied = subprocess.run(

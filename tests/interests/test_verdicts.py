@@ -33,8 +33,8 @@ def test_each_text_gets_its_interest_or_the_reason_why_not(judge: TextVerdicts) 
 
 def test_a_text_is_judged_alike_alone_in_company_and_again(judge: TextVerdicts) -> None:
     together = judge([*TEXTS, *(f"remind me at {hour}" for hour in range(1, 12))])[: len(TEXTS)]
-    alone = [TextVerdicts(load_policy())([text])[0] for text in TEXTS[:3]]
-    assert alone == together[:3]
+    another = TextVerdicts(load_policy())
+    assert [another([text])[0] for text in TEXTS[:3]] == together[:3]
     assert judge(TEXTS) == together == [judge([text])[0] for text in TEXTS]
 
 

@@ -41,7 +41,8 @@ def write_video(
         stream.pix_fmt = "yuv420p"
         stream.options = {"g": str(keyframe_every), "sc_threshold": "0"}
         if codec == "libx265":
-            stream.options = {"x265-params": f"keyint={keyframe_every}:scenecut=0:log-level=none"}
+            parameters = f"keyint={keyframe_every}:scenecut=0:log-level=none"
+            stream.options = {"preset": "ultrafast", "x265-params": parameters}
         for index in range(int(len(pictures) * seconds_each * rate)):
             picture = pictures[int(index / rate / seconds_each)]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
