@@ -74,7 +74,8 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=500)
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    photos, classes = (listed[: arguments.photos] for listed in eval_photos())
+    photos, classes = eval_photos()
+    photos, classes = photos[: arguments.photos], classes[: arguments.photos]
     enlarged: list[tuple[Label, ...]] = []
     with DecodePool(2) as pool, tempfile.TemporaryDirectory(prefix="labels-") as name:
         tagger = Tagger(VisionSettings(device="cpu"))
