@@ -115,10 +115,10 @@ BENCHMARKS = {
         "vision",
         "--photos 200 --slow-photos 200 --repeats 3 --device {device}",
         "--only photos_12mp --photos 16 --slow-photos 4 --repeats 1",
-        8,
+        7,
     ),
     "labels": Benchmark("labels", "--photos 500", "--photos 32", 2),
-    "quality": Benchmark("quality", "--speech", HELD_OUT, 4),
+    "quality": Benchmark("quality", "--speech", HELD_OUT, 1),
     "quality_fp32": Benchmark(
         "quality", "--precision fp32", f"{HELD_OUT} --precision fp32", 0.7, _errors_only
     ),
@@ -127,7 +127,9 @@ BENCHMARKS = {
     "restraint_fp32": Benchmark(
         "restraint", "--precision fp32", "--precision fp32", 0.8, _without_curve
     ),
-    "spoken_restraint": Benchmark("spoken_restraint", "--sentences 50", "--sentences 3", 1),
+    "spoken_restraint": Benchmark(
+        "spoken_restraint", "--sentences 50 --seeds 4", "--sentences 3", 2
+    ),
     "bystanders": Benchmark("bystanders", "", "--mixes 4 --thresholds 8", 1.5),
     "languages": Benchmark("languages", "{languages}", "{languages} --clips 4", 2),
     "job": Benchmark(

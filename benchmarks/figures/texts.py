@@ -168,6 +168,16 @@ def curve(r: Results) -> str:
     return table([*heads, "ordinary requests"], rows)
 
 
+STYLES = {
+    "direct": "directly",
+    "indirect": "indirectly",
+    "entity": "by a name",
+    "mixed": "mixed with something harmless",
+    "asr": "misspelt",
+    "foreign": "in another language",
+}
+
+
 def spoken(r: Results) -> str:
     found = r.found("spoken_restraint")
     rows = {row["figure"]: row for row in found["figures"]}
@@ -176,7 +186,7 @@ def spoken(r: Results) -> str:
         return f"{share(rows[figure]['hits'], rows[figure]['of'])} of {rows[figure]['of']}"
 
     styles = [
-        f"{row['figure'].rpartition(' ')[2]} {row['hits']} of {row['of']}"
+        f"{STYLES[row['figure'].rpartition(' ')[2]]} {row['hits']} of {row['of']}"
         for row in found["figures"]
         if row["figure"].startswith("leak, style")
     ]
