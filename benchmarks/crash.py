@@ -140,9 +140,12 @@ class Campaign:
 
     def prepare(self) -> None:
         write_accounts(self.folder / "accounts.jsonl", ACCOUNTS)
-        write_bundles(self.folder / "photos", ACCOUNTS, photos=24, bundle_items=6)
-        write_bundles(self.folder / "mixed", ACCOUNTS, 8, voices=3, videos=2, bundle_items=5)
-        write_chats(self.folder / "chats.jsonl", 60, ACCOUNTS)
+        if "photos" in self.mixes:
+            write_bundles(self.folder / "photos", ACCOUNTS, photos=24, bundle_items=6)
+        if "mixed" in self.mixes:
+            write_bundles(self.folder / "mixed", ACCOUNTS, 8, voices=3, videos=2, bundle_items=5)
+        if "chats" in self.mixes:
+            write_chats(self.folder / "chats.jsonl", 60, ACCOUNTS)
 
     def fail(self, what: str, out: Path) -> None:
         kept = self.folder / f"failed-{len(self.failures)}"

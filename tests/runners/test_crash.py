@@ -26,10 +26,10 @@ SETTINGS = ExtractSettings(as_of=AS_OF, device="cpu", unit_items=1)
 DISK_BYTES = MIN_FREE_BYTES + (8 << 20)
 
 
-@pytest.fixture
-def uploads(samples: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def photos(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The photos of the sample bundles: enough to give profiles, and quick."""
-    root = tmp_path / "uploads"
+    root = tmp_path_factory.mktemp("photos")
     for bundle in sorted((samples / "uploads").iterdir()):
         shutil.copytree(bundle, root / bundle.name)
         manifest = json.loads((bundle / "upload.json").read_text())
@@ -38,12 +38,20 @@ def uploads(samples: Path, tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def expected(uploads: Path, samples: Path, tmp_path: Path) -> bytes:
-    extract(uploads, samples / "accounts.jsonl", tmp_path / "undisturbed", SETTINGS)
-    written = (tmp_path / "undisturbed" / "profiles.jsonl").read_bytes()
+@pytest.fixture(scope="module")
+def expected(photos: Path, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What an undisturbed run over them gives."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    extract(photos, samples / "accounts.jsonl", out, SETTINGS)
+    written = (out / "profiles.jsonl").read_bytes()
     assert written
     return written
+
+
+@pytest.fixture
+def uploads(photos: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(photos, tmp_path / "uploads"))
 
 
 @pytest.fixture
