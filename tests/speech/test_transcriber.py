@@ -44,10 +44,10 @@ def test_noisy_orders_keep_what_was_ordered(
 def test_text_depends_neither_on_batch_size_nor_on_neighbours(
     recordings: dict[str, Waveform], beam: int
 ) -> None:
-    names = list(recordings)
+    names = list(recordings)[:7]  # three batches of three rows, the last not full
     shuffled = [names[i] for i in np.random.default_rng(1).permutation(len(names))]
     texts = []
-    for rows, order in ((1, names), (3, names), (16, names), (16, shuffled)):
+    for rows, order in ((1, names), (3, names), (16, shuffled)):
         transcriber = Transcriber(SpeechSettings(device="cpu", batch_rows=rows, beam=beam))
         heard = transcriber.transcribe([recordings[name] for name in order])
         texts.append({name: t.text for name, t in zip(order, heard, strict=True)})
