@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,31 @@ def test_every_benchmark_of_the_table_has_the_options_it_is_called_with() -> Non
         known = set(re.findall(r'add_argument\(\s*"(--[a-z0-9-]+)"', script))
         used = re.findall(r"--[a-z0-9-]+", f"{one.options} {one.small} --json")
         assert set(used) <= known, name
+
+
+def run_fleet(results: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCHMARKS / "all.py"), "--small", "--only", "fleet"]
+    command += ["--results", str(results)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_benchmark_replaces_its_part_and_no_other(tmp_path: Path) -> None:
+    kept = tmp_path / "results.json"
+    write_part("fleet", PART, kept)
+    write_part("speech", PART, kept)
+    done = run_fleet(kept)
+    assert done.returncode == 0, done.stdout + done.stderr
+    parts = read_results(kept).parts
+    assert parts["speech"] == PART
+    assert parts["fleet"]["found"]["fleets"]
+    assert parts["fleet"]["command"] == "fleet.py --captures 1e6 --sample 3"
+
+
+def test_a_benchmark_that_fails_leaves_its_part_as_it_was(tmp_path: Path) -> None:
+    kept = tmp_path / "results.json"
+    write_part("fleet", PART, kept)
+    write_part("one_core", PART | {"found": {"cpu_s": {"voice": "much"}}}, kept)
+    done = run_fleet(kept)
+    assert done.returncode == 1
+    assert "failed, and not replaced: fleet" in done.stderr
+    assert read_results(kept).parts["fleet"] == PART
