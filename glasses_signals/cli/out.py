@@ -15,7 +15,9 @@ def with_local_out(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(out: str, **options: Any) -> None:
-        if "://" not in out:
+        from glasses_signals.uploads.place import is_url
+
+        if not is_url(out):
             command(out=Path(out), **options)
             return
         from glasses_signals.runners.stored_output import stored_output

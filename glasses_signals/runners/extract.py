@@ -26,7 +26,7 @@ from glasses_signals.policy.policy import Policy, load_policy
 from glasses_signals.profiles.files import write_profiles
 from glasses_signals.records import Item, Source
 from glasses_signals.runners.admission import Admission, Admitted
-from glasses_signals.runners.local import Uploads, run_locally
+from glasses_signals.runners.local import run_locally
 from glasses_signals.runners.operators import Clock, require_vision
 from glasses_signals.runners.output import (
     LEDGER_NAME,
@@ -42,6 +42,7 @@ from glasses_signals.uploads.accounts import read_accounts
 from glasses_signals.uploads.bundles import Refusal
 from glasses_signals.uploads.fields import format_time
 from glasses_signals.uploads.local import LocalUploads
+from glasses_signals.uploads.place import Uploads, open_uploads
 from glasses_signals.vision.tagger import VisionSettings
 
 UNIT_ITEMS = 64
@@ -186,15 +187,8 @@ def today(ledger: Ledger) -> datetime:
     return now
 
 
-def open_uploads(uploads: Path | str, source: Source) -> Uploads:
-    if "://" in str(uploads):
-        from glasses_signals.uploads.remote import RemoteUploads
-
-        return RemoteUploads(str(uploads), source)
-    return LocalUploads(Path(uploads), source)
-
-
 def read_uploads(place: Uploads, shard: Shard | None) -> Iterator[Item | Refusal]:
+    """What was uploaded, of this shard's accounts only; media are not touched."""
     return place.read() if shard is None else shard.select(place.read())
 
 

@@ -6,18 +6,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
 
 from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
 from glasses_signals.records import Item
 from glasses_signals.runners.admission import Admitted
 from glasses_signals.runners.units import UnitOperator, UnitResult, gather, weight
-from glasses_signals.uploads.local import Fetched, LocalUploads
-
-if TYPE_CHECKING:
-    from glasses_signals.uploads.remote import RemoteUploads
-
-Uploads: TypeAlias = "LocalUploads | RemoteUploads"
+from glasses_signals.uploads.local import Fetched
+from glasses_signals.uploads.place import Uploads
 
 UNIT_AUDIO_S = 600.0  # fills a unit by itself: about 40 MB of samples
 

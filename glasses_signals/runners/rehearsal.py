@@ -13,10 +13,11 @@ from glasses_signals.ledger.ledger import Ledger
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.records import Item
 from glasses_signals.runners.admission import Admission
-from glasses_signals.runners.extract import ExtractSettings, open_uploads, read_uploads, today
+from glasses_signals.runners.extract import ExtractSettings, read_uploads, today
 from glasses_signals.runners.output import LEDGER_NAME, hold_output
 from glasses_signals.uploads.accounts import read_accounts
 from glasses_signals.uploads.bundles import Refusal
+from glasses_signals.uploads.place import open_uploads
 
 # What a manifest that can't be used belongs to: which account it is of nobody knows.
 NO_ACCOUNT = "(unusable manifests)"

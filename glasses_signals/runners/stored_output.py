@@ -18,8 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fsspec.core import url_to_fs
-
 from glasses_signals.errors import CannotStart, RunStopped
 from glasses_signals.runners.output import (
     LEDGER_NAME,
@@ -28,6 +26,7 @@ from glasses_signals.runners.output import (
     RUN_NAME,
 )
 from glasses_signals.uploads.fields import format_time
+from glasses_signals.uploads.remote import open_store
 
 HOLD_NAME = ".held"
 KEPT = (LEDGER_NAME, PROFILES_NAME, RUN_NAME, REPORT_NAME)  # in the order they are stored in
@@ -40,12 +39,7 @@ def stored_output(url: str) -> Iterator[Path]:
     Stored also when the block ends by an error: what a run had done by then is kept. Raises
     CannotStart when another run holds this OUT, RunStopped when the files can't be stored.
     """
-    try:
-        store, root = url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
-    except (ImportError, ValueError) as error:
-        raise CannotStart(
-            f"{url} can't be opened: {error}. For s3:// install 'glasses-signals[s3]'"
-        ) from None
+    store, root = open_store(url)
     with tempfile.TemporaryDirectory(prefix="glasses-signals-out-") as name, _held(store, root):
         folder = Path(name)
         fetched = _fetch(store, root, folder, url)

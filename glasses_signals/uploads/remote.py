@@ -49,8 +49,19 @@ PIECE_S = 120.0
 Entry = TypeVar("Entry")
 
 
-def is_remote(uploads: str | Path) -> bool:
-    return "://" in str(uploads)
+def open_store(url: str) -> tuple[Any, str]:
+    """fsspec's file system for a URL, and the path in it. Neither listings nor the file system are
+    kept from earlier: what others changed meanwhile must be seen.
+
+    Raises CannotStart when the protocol is unknown or its package is missing.
+    """
+    try:
+        store, path = url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
+    except (ImportError, ValueError) as error:
+        raise CannotStart(
+            f"{url} can't be opened: {error}. For s3:// install 'glasses-signals[s3]'"
+        ) from None
+    return store, path
 
 
 class RemoteUploads:
@@ -59,13 +70,7 @@ class RemoteUploads:
     def __init__(self, url: str, source: Source = Source.GLASSES) -> None:
         """Raises CannotStart when the URL's protocol is unknown or its package is missing."""
         self._source = source
-        try:
-            options = {"use_listings_cache": False, "skip_instance_cache": True}
-            self._fs, self._root = url_to_fs(url, **options)
-        except (ImportError, ValueError) as error:
-            raise CannotStart(
-                f"{url} can't be opened: {error}. For s3:// install 'glasses-signals[s3]'"
-            ) from None
+        self._fs, self._root = open_store(url)
         self._url = url
         self._listed: dict[str, Any] = {}  # of the bundle that is being read
         self._numbers = itertools.count()
