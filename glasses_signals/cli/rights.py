@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from glasses_signals.cli.options import json_option, moment, policy_option, program
 from glasses_signals.cli.out import given_out, with_local_out
+
+if TYPE_CHECKING:
+    from glasses_signals.runners.rights import Erased
 
 
 @click.command()
@@ -61,12 +65,9 @@ def forget(
 
     A salted hash stays, so that a rerun over the same uploads does not bring it back.
     """
-    from glasses_signals.runners.output import REPORT_NAME
     from glasses_signals.runners.rights import forget as run
 
-    had_report = (out / REPORT_NAME).exists()
-    erased = run(out, account, interest, before, policy)
-    click.echo(f"Erased {erased} pieces of evidence; profiles are rewritten.{_gone(had_report)}")
+    _tell(run(out, account, interest, before, policy), "profiles are rewritten")
 
 
 @click.command()
@@ -76,16 +77,15 @@ def forget(
 @with_local_out
 def optout(out: Path, account: str, policy: Path | None) -> None:
     """Erase an account and keep it out of all later runs on OUT."""
-    from glasses_signals.runners.output import REPORT_NAME
     from glasses_signals.runners.rights import opt_out as run
 
-    had_report = (out / REPORT_NAME).exists()
-    erased = run(out, account, policy)
-    done = f"Erased {erased} pieces of evidence; the account stays out from now on."
-    click.echo(done + _gone(had_report))
+    _tell(run(out, account, policy), "the account stays out from now on")
 
 
-def _gone(had_report: bool) -> str:
-    """The copies that the command reached, and those it can't."""
-    report = " The report, which may tell of the account, is removed." if had_report else ""
-    return f"{report} Exports are copies: make them again."
+def _tell(erased: Erased, done: str) -> None:
+    """What was done, the copies that it reached, and those it can't."""
+    report = " The report, which may tell of the account, is removed." if erased.report else ""
+    click.echo(
+        f"Erased {erased.evidence} pieces of evidence; {done}.{report} "
+        "Exports are copies: make them again."
+    )

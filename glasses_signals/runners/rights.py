@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,25 +18,34 @@ from glasses_signals.runners.profiles import account_profile
 from glasses_signals.uploads.fields import parse_time
 
 
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many rows of evidence went, and whether a report that may have told of them went too."""
+
+    evidence: int
+    report: bool
+
+
 def forget(
     out: Path,
     account_id: str,
     interest_id: str | None = None,
     before: datetime | None = None,
     policy: Path | None = None,
-) -> int:
+) -> Erased:
     """Erase an account's evidence captured before `before` (now), or one interest's for good.
 
-    Profiles are rewritten; the next `extract` finishes a rewriting that was interrupted. Returns
-    the number of evidence rows erased. Raises CannotStart when there is no ledger in `out`.
+    Profiles are rewritten; the next `extract` finishes a rewriting that was interrupted. Raises
+    CannotStart when there is no ledger in `out`, BadPolicy, RunStopped when the same command must be
+    given again.
     """
     if interest_id is None and before is None:
         before = datetime.now(UTC)
     return _erase(out, account_id, interest_id, before, load_policy(policy))
 
 
-def opt_out(out: Path, account_id: str, policy: Path | None = None) -> int:
-    """Erase an account and keep its uploads out of all later runs. Returns the rows erased."""
+def opt_out(out: Path, account_id: str, policy: Path | None = None) -> Erased:
+    """Erase an account and keep its uploads out of all later runs. Raises as `forget` does."""
     return _erase(out, account_id, None, None, load_policy(policy))
 
 
@@ -45,22 +55,24 @@ def _erase(
     interest_id: str | None,
     before: datetime | None,
     policy: Policy,
-) -> int:
+) -> Erased:
     if not out.is_dir():
         raise CannotStart(f"{out} is not a folder; give the --out folder of an extract run")
     with hold_output(out), open_ledger(out) as ledger:
         try:
-            erased = ledger.forget(account_id, interest_id, before)
+            evidence = ledger.forget(account_id, interest_id, before)
             path = out / PROFILES_NAME
             if path.exists():
                 write_profiles(path, _rewritten(path, ledger, account_id, policy))
-            (out / REPORT_NAME).unlink(missing_ok=True)
+            report = out / REPORT_NAME
+            had_report = report.exists()
+            report.unlink(missing_ok=True)
         except (sqlite3.OperationalError, OSError) as error:
             raise RunStopped(
                 f"forgetting is not finished: {error}. Make room or mend {out}, "
                 "then run the same command again"
             ) from error
-    return erased
+    return Erased(evidence, had_report)
 
 
 def _rewritten(path: Path, ledger: Ledger, account_id: str, policy: Policy) -> Iterator[Document]:

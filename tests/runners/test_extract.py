@@ -196,7 +196,7 @@ def test_forgetting_rewrites_profiles_and_a_rerun_brings_nothing_back(
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(run[0], out)
-    assert forget(out, "acct-ada") > 0
+    assert forget(out, "acct-ada").evidence > 0
     assert sorted(profiles(out)) == ["acct-ben"]
     extract(samples / "uploads", samples / "accounts.jsonl", out, settings())
     assert sorted(profiles(out)) == ["acct-ben"]

@@ -122,6 +122,6 @@ def test_forgetting_says_so_when_a_reader_keeps_the_log_and_is_finished_later(ou
 
 def test_a_stranger_is_forgotten_without_a_trace(out: Path) -> None:
     before: Any = profiles(out)
-    assert forget(out, "acct-nobody-knows") == 0
+    assert forget(out, "acct-nobody-knows").evidence == 0
     assert left(out, "acct-nobody-knows") == []
     assert profiles(out) == before
