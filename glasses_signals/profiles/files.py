@@ -53,9 +53,21 @@ def _held(partial: Path) -> int:
         os.close(descriptor)
 
 
-def write_profiles(path: Path, documents: Iterable[Document]) -> None:
-    """Write documents, already in the order of their account ids. Raises OSError."""
-    write_atomically(path, map(canonical_json, documents))
+def write_profiles(path: Path, documents: Iterable[Document]) -> int:
+    """Write documents, already in the order of their account ids, as they come; gives how many.
+
+    Raises OSError.
+    """
+    count = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal count
+        for document in documents:
+            count += 1
+            yield canonical_json(document)
+
+    write_atomically(path, lines())
+    return count
 
 
 def read_profiles(path: Path) -> Iterator[tuple[int, Document]]:

@@ -45,7 +45,7 @@ from glasses_signals.uploads.local import LocalUploads
 from glasses_signals.uploads.place import Uploads, open_uploads
 from glasses_signals.vision.tagger import VisionSettings
 
-UNIT_ITEMS = 64
+UNIT_ITEMS = 64  # a killed run loses two units at most
 # A clock further off the last run's than this is more likely wrong than the nightly job idle.
 MAX_BACK = timedelta(days=1)
 MAX_PAUSE = timedelta(days=366)
@@ -131,7 +131,10 @@ def extract_from(
     settings: ExtractSettings,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunReport:
-    """As `extract`, from any place that gives items and files the way `LocalUploads` does."""
+    """As `extract`, from any place that gives items and files the way `LocalUploads` does.
+
+    Raises CannotStart, BadPolicy, BadModel and RunStopped likewise.
+    """
     forbid_core_dumps()
     policy = load_policy(settings.policy)
     accounts_file = read_accounts(accounts)
@@ -159,10 +162,9 @@ def extract_from(
                 raise FileNotFoundError("the uploads vanished while they were read")
             started = perf_counter()
             documents = account_profiles(ledger, accounts_file.accounts, policy, as_of)
-            counter = _Counted(documents)
-            write_profiles(out / PROFILES_NAME, counter)
+            profiles = write_profiles(out / PROFILES_NAME, documents)
             job.clock.add("profiles", started)
-            report = job.report(as_of, counter.count, accounts_file.problems)
+            report = job.report(as_of, profiles, accounts_file.problems)
             write_run_report(out, report.document)
         except (sqlite3.OperationalError, OSError) as error:
             raise RunStopped(
@@ -192,19 +194,6 @@ def read_uploads(place: Uploads, shard: Shard | None) -> Iterator[Item | Refusal
     return place.read() if shard is None else shard.select(place.read())
 
 
-class _Counted:
-    """Passes documents on and counts them."""
-
-    def __init__(self, documents: Iterator[dict[str, Any]]) -> None:
-        self._documents = documents
-        self.count = 0
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for document in self._documents:
-            self.count += 1
-            yield document
-
-
 class _Job:
     """One run: its operators, its counts and its clock."""
 
@@ -231,12 +220,10 @@ class _Job:
     def process(self, admitted: Iterator[Admitted], place: Uploads) -> None:
         """Let the runner finish units, and store each as it comes."""
         for result in self._units(admitted, place):
+            self.clock.join(result.clock)
             started = perf_counter()
-            window_s = self.policy.conversation_window_s
-            self.ledger.record(result.outcomes, window_s, result.models)
-            self.clock.add("ledger", started, **result.amounts)
-            for stage, seconds in result.seconds.items():
-                self.clock.seconds[stage] += seconds
+            self.ledger.record(result.outcomes, self.policy.conversation_window_s, result.models)
+            self.clock.add("ledger", started)
             self.counts.update(result.counts)
             self.providers.update(result.providers)
             self.tell()

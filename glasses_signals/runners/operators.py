@@ -49,11 +49,11 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """An item, its account, and its decoded media; None for an item that is only text."""
+    """An item, its account, and its decoded media: empty for an item that is only text."""
 
     item: Item
     account: Account
-    media: DecodeResult | None = None
+    media: DecodeResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,16 @@ class Clock:
     amounts: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def add(self, stage: str, started: float, **amounts: float) -> None:
+        """Note a stage's work since `started`, a `perf_counter` time, and how much it was."""
         self.seconds[stage] += perf_counter() - started
         for unit, amount in amounts.items():
+            self.amounts[unit] += amount
+
+    def join(self, other: Clock) -> None:
+        """Add what another clock has measured."""
+        for stage, seconds in other.seconds.items():
+            self.seconds[stage] += seconds
+        for unit, amount in other.amounts.items():
             self.amounts[unit] += amount
 
 
@@ -122,6 +130,7 @@ class Recognise:
 
     @cached_property
     def reader(self) -> TextReader:
+        """Only for settings that name one."""
         settings = self._vision_settings
         assert settings.reader is not None
         return TextReader(settings.reader, settings.device, settings.threads)
@@ -134,11 +143,14 @@ class Recognise:
                 yield stage, operator.models, operator.provider
 
     def __call__(self, batch: Sequence[Decoded], clock: Clock) -> list[Observed]:
+        """One observation an item, in order; its stages' time goes to `clock`."""
+        images, owners = _images(batch)
         # Each stage leaves a core idle now and then: short steps between large products.
         with ThreadPoolExecutor(1) as beside:
-            looked = beside.submit(lambda: (self._tag(batch, clock), self._read(batch, clock)))
+            looked = beside.submit(lambda: (self._tag(images, clock), self._read(images, clock)))
             transcripts = self._transcribe(batch, clock)
-            pictures, printed = looked.result()
+            labels, lines = looked.result()
+        pictures, printed = _by_owner(owners, labels), _by_owner(owners, lines)
         return [
             _observed(decoded.item, transcripts.get(i), pictures.get(i, ()), printed.get(i, ()))
             for i, decoded in enumerate(batch)
@@ -148,7 +160,7 @@ class Recognise:
         waveforms = {
             i: decoded.media.waveform
             for i, decoded in enumerate(batch)
-            if decoded.media is not None and decoded.media.waveform is not None
+            if decoded.media.waveform is not None
         }
         if not waveforms:
             return {}
@@ -161,34 +173,28 @@ class Recognise:
         clock.add("speech", started, audio_s=sum(w.duration_s for w in waveforms.values()))
         return dict(zip(waveforms, transcripts, strict=True))
 
-    def _tag(
-        self, batch: Sequence[Decoded], clock: Clock
-    ) -> dict[int, tuple[tuple[Label, ...], ...]]:
-        images, owners = _images(batch)
+    def _tag(self, images: Sequence[Image], clock: Clock) -> list[tuple[Label, ...]]:
         if not images:
-            return {}
+            return []
         started = perf_counter()
         labels = self.tagger.tag(images)
         clock.add("vision", started, pictures=len(images))
-        return _by_owner(owners, labels)
+        return labels
 
-    def _read(
-        self, batch: Sequence[Decoded], clock: Clock
-    ) -> dict[int, tuple[tuple[TextLine, ...], ...]]:
-        images, owners = _images(batch)
+    def _read(self, images: Sequence[Image], clock: Clock) -> list[tuple[TextLine, ...]]:
         if not images or self._vision_settings.reader is None:
-            return {}
+            return [()] * len(images)
         started = perf_counter()
         lines = self.reader.read(images)
         clock.add("reading", started)
-        return _by_owner(owners, lines)
+        return lines
 
 
 def _images(batch: Sequence[Decoded]) -> tuple[list[Image], list[int]]:
     """All pictures and frames of a batch, and the place in it of the item each belongs to."""
     images, owners = [], []
     for i, decoded in enumerate(batch):
-        for picture in decoded.media.pictures if decoded.media is not None else ():
+        for picture in decoded.media.pictures:
             images.append(picture)
             owners.append(i)
     return images, owners
@@ -248,6 +254,7 @@ class Judge:
         return self.texts.models if "texts" in self.__dict__ else {}
 
     def __call__(self, batch: Sequence[Observed], clock: Clock) -> list[Judged]:
+        """One judgement an item, in order; its time goes to `clock`."""
         started = perf_counter()
         wanted = list(dict.fromkeys(text for o in batch for text in _texts(o)))
         verdicts = dict(zip(wanted, self.texts(wanted), strict=True)) if wanted else {}

@@ -28,21 +28,27 @@ def account_profiles(
     allows is erased from the ledger, not only left out.
     """
     ledger.erase_before(as_of - timedelta(days=policy.retention_days))
+    models = ledger.models()
     for account_id in ledger.accounts():
         _erase_disallowed(ledger, accounts.get(account_id), account_id, policy)
-        document = account_profile(ledger, account_id, policy, as_of)
+        document = account_profile(ledger, account_id, policy, as_of, models)
         if document is not None:
             yield document
 
 
 def account_profile(
-    ledger: Ledger, account_id: str, policy: Policy, as_of: datetime
+    ledger: Ledger,
+    account_id: str,
+    policy: Policy,
+    as_of: datetime,
+    models: Mapping[str, Mapping[str, str]],
 ) -> Document | None:
     """What the account's evidence adds up to, without nodes and combinations that policy bars.
 
-    None when that is nothing.
+    None when that is nothing. `models` are the ledger's.
     """
-    evidence = [e for e in ledger.evidence(account_id) if e.interest_id not in blocked_nodes()]
+    blocked = blocked_nodes()
+    evidence = [e for e in ledger.evidence(account_id) if e.interest_id not in blocked]
     interests = aggregate(evidence, policy, as_of)
     barred = bar_combinations(frozenset(i.interest_id for i in interests), policy)
     told = [i for i in interests if i.interest_id not in barred]
@@ -51,7 +57,7 @@ def account_profile(
     producer = Producer(
         name="glasses-signals",
         version=glasses_signals.__version__,
-        models=_models_behind(evidence, ledger.models()),
+        models=_models_behind(evidence, models),
         policy_sha256=policy.sha256,
     )
     return build_profile(account_id, told, as_of, producer)

@@ -36,8 +36,8 @@ def forget(
     """Erase an account's evidence captured before `before` (now), or one interest's for good.
 
     Profiles are rewritten; the next `extract` finishes a rewriting that was interrupted. Raises
-    CannotStart when there is no ledger in `out`, BadPolicy, RunStopped when the same command must be
-    given again.
+    CannotStart when there is no ledger in `out`, BadPolicy, and RunStopped when the same command
+    must be given again.
     """
     if interest_id is None and before is None:
         before = datetime.now(UTC)
@@ -82,6 +82,6 @@ def _rewritten(path: Path, ledger: Ledger, account_id: str, policy: Policy) -> I
             continue
         as_of = parse_time(document["as_of"])
         assert as_of is not None  # written by format_time
-        left = account_profile(ledger, account_id, policy, as_of)
+        left = account_profile(ledger, account_id, policy, as_of, ledger.models())
         if left is not None:
             yield left

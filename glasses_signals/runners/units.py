@@ -26,14 +26,13 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True, slots=True)
 class UnitResult:
-    """What became of a unit, with the models behind it by stage, and the time it took by stage."""
+    """What became of a unit, with the models behind it by stage, and the time and work it took."""
 
     outcomes: tuple[Outcome, ...]
     counts: Counter[str]
     models: Mapping[str, Mapping[str, str]]
     providers: Mapping[str, str]
-    seconds: Mapping[str, float]
-    amounts: Mapping[str, float]
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Recognised:
     unusable: tuple[Outcome, ...]
     models: Mapping[str, Mapping[str, str]]
     providers: Mapping[str, str]
-    clock: Clock
+    clock: Clock  # goes on in the second half
 
 
 class UnitOperator:
@@ -65,10 +64,14 @@ class UnitOperator:
 
     def recognise(self, unit: Unit) -> Recognised:
         """The half that needs media: models for sound and pictures."""
-        errors = [_decode_error(admitted.item, media) for admitted, media in unit]
-        judged = zip(unit, errors, strict=True)
-        unusable = tuple(_quarantined(*arrival, error) for arrival, error in judged if error)
-        good = [arrival for arrival, error in zip(unit, errors, strict=True) if error is None]
+        good: list[tuple[Admitted, DecodeResult]] = []
+        unusable: list[Outcome] = []
+        for admitted, media in unit:
+            error = _decode_error(admitted.item, media)
+            if error is None:
+                good.append((admitted, media))
+            else:
+                unusable.append(_quarantined(admitted, media, error))
         clock = Clock()
         batch = [Decoded(admitted.item, admitted.account, media) for admitted, media in good]
         observed = self._recognise(batch, clock)
@@ -77,7 +80,7 @@ class UnitOperator:
             admitted=tuple(admitted for admitted, _ in good),
             sha256=tuple(media.sha256 for _, media in good),
             observed=observed,
-            unusable=unusable,
+            unusable=tuple(unusable),
             models={stage: dict(used) for stage, used, _ in loaded},
             providers={stage: provider for stage, _, provider in loaded},
             clock=clock,
@@ -85,8 +88,7 @@ class UnitOperator:
 
     def judge(self, unit: Recognised) -> UnitResult:
         """The half that needs words and labels only."""
-        clock = Clock()
-        judged = self._judge(unit.observed, clock)
+        judged = self._judge(unit.observed, unit.clock)
         counts = Counter({"quarantined:file": len(unit.unusable)})
         counts.update("used" if v.evidence else f"unused:{v.reason}" for v in judged)
         done = map(_done, unit.admitted, unit.sha256, judged)
@@ -95,8 +97,7 @@ class UnitOperator:
             counts=counts,
             models={**unit.models, "judge": dict(self._judge.models)},
             providers=unit.providers,
-            seconds={**unit.clock.seconds, **clock.seconds},
-            amounts={**unit.clock.amounts, **clock.amounts},
+            clock=unit.clock,
         )
 
 
