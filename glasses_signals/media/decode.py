@@ -5,18 +5,24 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from glasses_signals.errors import BadInput
-from glasses_signals.media.photo import PhotoSettings, decode_photo_bytes
+from glasses_signals.media.photo import PhotoSettings, decode_photo_bytes, photo_bytes
 from glasses_signals.records import Frame, Image, Waveform
+
+if TYPE_CHECKING:
+    from glasses_signals.media.video import VideoSettings
 
 Kind = Literal["voice", "photo", "video", "text"]
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """What one file may cost a worker; a file that needs more is refused."""
+    """What one file may cost a worker; a file that needs more is refused.
+
+    Chosen, not measured: far beyond what honest uploads need, little enough to wait for.
+    """
 
     photo_s: float = 30.0
     voice_s: float = 120.0
@@ -24,15 +30,16 @@ class DecodeLimits:
     memory_bytes: int = 4 << 30
 
     def seconds(self, kind: Kind) -> float:
+        """The time limit for a file of this kind."""
         return {"photo": self.photo_s, "voice": self.voice_s}.get(kind, self.video_s)
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeSettings:
-    """`video` None means the defaults of media.video (left unimported where no video comes)."""
+    """`video` None: the defaults of media.video, which is imported only where videos come."""
 
     photo: PhotoSettings = field(default_factory=PhotoSettings)
-    video: object | None = None
+    video: VideoSettings | None = None
     limits: DecodeLimits = field(default_factory=DecodeLimits)
 
 
@@ -75,7 +82,7 @@ def decode_file(task: DecodeTask, settings: DecodeSettings) -> DecodeResult:
     sha256 = None
     try:
         if task.kind == "photo":
-            data = _bytes(Path(task.path), settings.photo.max_bytes)
+            data = photo_bytes(Path(task.path), settings.photo)
             sha256 = hashlib.sha256(data).hexdigest()
             image = decode_photo_bytes(data, task.path, settings.photo)
             return DecodeResult(task.key, image=image, sha256=sha256)
@@ -102,19 +109,11 @@ def decode_file(task: DecodeTask, settings: DecodeSettings) -> DecodeResult:
 
 def _decode_video(task: DecodeTask, settings: DecodeSettings, sha256: str) -> DecodeResult:
     from glasses_signals.media.audio import decode_audio
-    from glasses_signals.media.video import VideoSettings, sample_frames
+    from glasses_signals.media.video import sample_frames
 
-    video = settings.video if isinstance(settings.video, VideoSettings) else VideoSettings()
-    frames = tuple(sample_frames(task.path, video))
+    frames = tuple(sample_frames(task.path, settings.video))
     try:
         waveform = decode_audio(task.path)
     except BadInput:  # no audio track, or none that decodes: the pictures stand alone
         waveform = None
     return DecodeResult(task.key, waveform=waveform, frames=frames, sha256=sha256)
-
-
-def _bytes(path: Path, limit: int) -> bytes:
-    size = path.stat().st_size
-    if size > limit:
-        raise BadInput(f"{path}: the file has {size:,} bytes, over the limit of {limit:,}")
-    return path.read_bytes()

@@ -47,18 +47,26 @@ class PhotoSettings:
 def decode_photo(path: str | Path, settings: PhotoSettings | None = None) -> Image:
     """Decode a JPEG, PNG, WebP (first frame) or HEIC file. BadInput says why it can't be used."""
     settings = settings or PhotoSettings()
-    path = Path(path)
     try:
-        if path.stat().st_size > settings.max_bytes:
-            raise BadInput(f"{path}: file is over {settings.max_bytes:,} bytes; not opened")
-        data = path.read_bytes()
+        data = photo_bytes(Path(path), settings)
     except OSError as error:
         raise BadInput(f"{path}: can't be read: {error.strerror}") from None
     return decode_photo_bytes(data, str(path), settings)
 
 
+def photo_bytes(path: Path, settings: PhotoSettings) -> bytes:
+    """A file's bytes. BadInput when there are more of them than a photo has; OSError."""
+    size = path.stat().st_size
+    if size > settings.max_bytes:
+        raise BadInput(
+            f"{path}: the file has {size:,} bytes, over the limit of {settings.max_bytes:,}; "
+            "not opened"
+        )
+    return path.read_bytes()
+
+
 def decode_photo_bytes(data: bytes, name: str, settings: PhotoSettings | None = None) -> Image:
-    """As `decode_photo`, for a file's bytes; `name` is for messages only."""
+    """As `decode_photo`, for a file's bytes; `name` is for messages only. BadInput likewise."""
     settings = settings or PhotoSettings()
     if not data:
         raise BadInput(f"{name}: the file is empty")
