@@ -25,6 +25,8 @@ class Source(StrEnum):
 
 
 class ItemKind(StrEnum):
+    """What an upload is, as manifests say it; a photo or video may come with a text."""
+
     VOICE = "voice"
     PHOTO = "photo"
     VIDEO = "video"
@@ -42,6 +44,8 @@ class Modality(StrEnum):
 
 
 class InterestKind(StrEnum):
+    """Which of the taxonomy's two trees a node is in: cares about it, or wants to buy it."""
+
     INTEREST = "interest"
     PURCHASE_INTENT = "purchase_intent"
 
@@ -49,7 +53,6 @@ class InterestKind(StrEnum):
 class ItemState(StrEnum):
     """States of an item in the ledger."""
 
-    PENDING = "pending"
     DONE = "done"
     EXCLUDED = "excluded"
     QUARANTINED = "quarantined"
@@ -94,6 +97,7 @@ class Waveform:
 
     @property
     def duration_s(self) -> float:
+        """Length in seconds."""
         return len(self.samples) / 16_000
 
 
@@ -145,6 +149,10 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
+    """What was said in one recording. `language` is an ISO 639-1 code, with its probability 0..1;
+    None when nothing was understood.
+    """
+
     language: str | None
     utterances: tuple[Utterance, ...]
     dropped: tuple[Dropped, ...] = ()
@@ -152,6 +160,7 @@ class Transcript:
 
     @property
     def text(self) -> str:
+        """All that was said, by whomever."""
         return " ".join(u.text for u in self.utterances).strip()
 
 

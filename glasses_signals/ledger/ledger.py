@@ -7,6 +7,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -40,6 +41,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
+    """What can't be used: a file's path, or a place in a manifest; and why."""
+
     place: str
     reason: str
 
@@ -90,6 +93,7 @@ class Ledger:
         return hashlib.sha256(f"{self._salt}\x1faudience".encode()).digest()
 
     def close(self) -> None:
+        """Let go of the file."""
         self._db.close()
 
     def __enter__(self) -> Ledger:
@@ -182,10 +186,12 @@ class Ledger:
                 )
 
     def counts(self) -> dict[str, int]:
+        """How many items are in each state."""
         rows = self._db.execute("SELECT state, COUNT(*) FROM items GROUP BY state ORDER BY state")
         return dict(rows.fetchall())
 
     def quarantined(self) -> list[Quarantined]:
+        """All that can't be used, by place."""
         rows = self._db.execute(
             "SELECT place, reason FROM items WHERE state = 'quarantined' ORDER BY place, item_id"
         )
@@ -356,23 +362,18 @@ class Ledger:
         return None if row is None else stored_time(row[0])
 
     def note_run(self, moment: datetime) -> None:
+        """Remember the moment that a run goes by, for `latest_run`."""
         self._db.execute(
             "INSERT OR REPLACE INTO settings VALUES ('latest_run', ?)", (format_time(moment),)
         )
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
-
-
-class _Transaction:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self._db.execute("COMMIT")
-        elif self._db.in_transaction:  # on a full disk SQLite has rolled back by itself
-            self._db.execute("ROLLBACK")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:  # on a full disk SQLite has rolled back by itself
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
