@@ -22,7 +22,6 @@ _KEYS = {
 _SOURCE_KEYS = {"name", "package", "version", "path", "file", "sha256"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +200,6 @@ def _section(table: Mapping[str, object], key: str, path: Path) -> dict[str, obj
 
 
 def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file's bytes, read in pieces."""
-    digest = hashlib.sha256()
+    """Hex sha256 of a file's bytes. Raises OSError."""
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -16,7 +16,7 @@ from glasses_signals.report.words import FIELDS, REASONS
 from glasses_signals.runners.output import PROFILES_NAME
 
 MAX_ACCOUNTS = 20  # shown at the end of a run; the rest is in profiles.jsonl
-PLAIN_WIDTH = 110
+PLAIN_WIDTH = 110  # characters: wide enough for a path of the taxonomy
 
 
 def console(stderr: bool = False) -> Console:
@@ -54,10 +54,17 @@ def profiles_table(profiles: Iterable[dict[str, Any]]) -> Table:
     return table
 
 
-def rows_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+def rows_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numbers: str | None = None,
+) -> Table:
+    """Any rows as they are; the column `numbers` stands to the right."""
     table = Table(box=SIMPLE, title=title, title_justify="left", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        justify: Literal["left", "right"] = "right" if column == numbers else "left"
+        table.add_column(column, justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
     return table
@@ -66,7 +73,7 @@ def rows_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
 def funnel_table(counts: Mapping[str, int]) -> Table:
     """How many items came how far, and in plain words why others did not."""
     rows = ((step.name, f"{step.items:,}", _losses(step.lost)) for step in funnel(counts))
-    return _numbers_table("This run", ["step", "items", "left out before it"], rows)
+    return rows_table("This run", ["step", "items", "left out before it"], rows, "items")
 
 
 def stages_table(run: Mapping[str, Any]) -> Table:
@@ -82,7 +89,7 @@ def stages_table(run: Mapping[str, Any]) -> Table:
         (stage, f"{seconds:,.1f} s ({seconds / elapsed_s:.0%})", notes.get(stage, ""))
         for stage, seconds in by_time
     )
-    return _numbers_table("Time", ["stage", "spent", "rate"], rows)
+    return rows_table("Time", ["stage", "spent", "rate"], rows, "spent")
 
 
 def gates_table(counts: Mapping[str, int], would_open: Mapping[str, int]) -> Table:
@@ -96,10 +103,11 @@ def gates_table(counts: Mapping[str, int], would_open: Mapping[str, int]) -> Tab
     ]
     rows += [("done before", f"{counts.get('already_done', 0):,}", "", "")]
     rows += [("would be opened", f"{sum(would_open.values()):,}", kinds, "")]
-    return _numbers_table("Dry run", ["what", "items", "why", "field"], rows)
+    return rows_table("Dry run", ["what", "items", "why", "field"], rows, "items")
 
 
 def accounts_table(by_account: Mapping[str, Mapping[str, int]]) -> Table:
+    """What a run would do, account by account."""
     rows = (
         (
             account,
@@ -108,7 +116,7 @@ def accounts_table(by_account: Mapping[str, Mapping[str, int]]) -> Table:
         )
         for account, counts in sorted(by_account.items())
     )
-    return _numbers_table("By account", ["account", "allowed", "left out"], rows)
+    return rows_table("By account", ["account", "allowed", "left out"], rows, "allowed")
 
 
 def closing_lines(profiles: int, out: str, elapsed_s: float, program: str) -> Iterator[str]:
@@ -117,16 +125,6 @@ def closing_lines(profiles: int, out: str, elapsed_s: float, program: str) -> It
     yield f"{profiles:,} {noun} in {escape(f'{out}/{PROFILES_NAME}')}, after {elapsed_s:,.1f} s"
     if profiles:
         yield f"Next: {escape(program)} report {escape(out)}"
-
-
-def _numbers_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """Like `rows_table`, the second column being a number."""
-    table = Table(box=SIMPLE, title=title, title_justify="left", pad_edge=False)
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place == 1 else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    return table
 
 
 def _losses(lost: Mapping[str, int]) -> str:
