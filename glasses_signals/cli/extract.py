@@ -27,6 +27,7 @@ from glasses_signals.cli.options import (
 )
 from glasses_signals.cli.out import given_out, with_local_out
 from glasses_signals.cli.progress import shown_progress
+from glasses_signals.records import Source
 
 if TYPE_CHECKING:
     from glasses_signals.runners.extract import ExtractSettings, RunReport
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--source",
-    type=click.Choice(["glasses", "chat", "imagine", "feed"]),
-    default="glasses",
+    type=click.Choice([str(source) for source in Source]),
+    default=str(Source.GLASSES),
     show_default=True,
     help="What UPLOADS is: a folder of bundles, or a JSONL file of a sibling product.",
 )
@@ -131,7 +132,6 @@ def _settings(
     ray_address: str | None,
     as_json: bool,
 ) -> ExtractSettings:
-    from glasses_signals.records import Source
     from glasses_signals.runners.extract import ExtractSettings
     from glasses_signals.runners.shards import parse_shard
     from glasses_signals.speech.transcriber import SpeechSettings
@@ -191,7 +191,7 @@ def _nothing_in(
     """Why a first run may find nothing; a later run counts what was done before, too."""
     if counts.get("uploaded"):
         return
-    if settings.source == "glasses":
+    if settings.source is Source.GLASSES:
         yield (
             f"no upload.json was found in {uploads} or its folders (links are not followed); "
             "`glasses-signals bundle FOLDER` writes one"
