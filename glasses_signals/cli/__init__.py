@@ -24,6 +24,7 @@ class Program(click.Group):
     """The group of all commands, with our own ways to end early."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        """As click's own; heeds a Ctrl-C that a library swallowed, and a reader that has gone."""
         try:
             result = super().invoke(ctx)
             ctx.ensure_object(Log).heed()

@@ -109,6 +109,7 @@ def models_verify(names: tuple[str, ...]) -> None:
 
 
 def model_state(name: str) -> str:
+    """Whether a model of the package is built, in words."""
     from glasses_signals.models.store import open_model
 
     try:

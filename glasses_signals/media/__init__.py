@@ -1,0 +1,1 @@
+"""Decoding what was uploaded: sound, photos, video; in worker processes, within limits."""

@@ -19,11 +19,11 @@ __all__ = ["DecodePool", "DecodeResult", "DecodeSettings", "DecodeTask"]
 
 # One task being decoded and one waiting, so that a worker never idles for the parent.
 _IN_FLIGHT = 2
-# Enough that workers stay busy while the caller computes on a batch.
+# Per worker: two of them decode a whole unit of `runners` while the one before is recognised.
 _LOOK_AHEAD = 32
-_LOOK_AHEAD_BYTES = 512 << 20
+_LOOK_AHEAD_BYTES = 512 << 20  # of results not taken yet: some ten videos of sixty frames
 _ATTEMPTS = 2
-_IDLE_S = 0.5
+_IDLE_S = 0.5  # between looks at who stalls; limits are far longer
 
 
 @dataclass(slots=True)

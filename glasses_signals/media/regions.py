@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MIN_SIDE = 3.0  # pixels of the heat map; anything thinner is noise
-_TALL_FROM = 1.5
+_TALL_FROM = 1.5  # times as high as wide, as in RapidOCR's `get_rotate_crop_image`
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,12 @@ class Region:
 
     @property
     def width(self) -> float:
+        """Length of the upper side, in pixels."""
         return float(np.linalg.norm(self.corners[1] - self.corners[0]))
 
     @property
     def height(self) -> float:
+        """Length of the left side, in pixels."""
         return float(np.linalg.norm(self.corners[3] - self.corners[0]))
 
     @property
@@ -34,6 +36,7 @@ class Region:
 
     @property
     def centre(self) -> NDArray[np.float32]:
+        """(x, y) of the middle, float32 [2]."""
         middle: NDArray[np.float32] = self.corners.mean(axis=0)
         return middle
 
@@ -41,7 +44,8 @@ class Region:
 def hot_regions(
     heat: NDArray[np.float32], hot_from: float, mean_from: float, grow: float, most: int
 ) -> list[Region]:
-    """Rectangles round the parts of a heat map [H, W] over `hot_from`, in its pixels.
+    """Rectangles round the parts of a heat map, float32 [H, W] in 0..1, over `hot_from`; in its
+    pixels, the largest `most` of them.
 
     Those with a mean under `mean_from` are left out. Each is widened on all sides by `grow` times
     its area over its outline, as training shrank it (DB, arXiv:1911.08947, section 3.4).

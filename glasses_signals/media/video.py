@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from glasses_signals.errors import BadInput
 from glasses_signals.records import Frame, Image
 
-_THUMBNAIL = 16
-_LOOKS_AT_LEAST = 4.0
+_THUMBNAIL = 16  # pixels a side: enough to tell scenes apart, too few to tell noise
+_LOOKS_AT_LEAST = 4.0  # at a clip of under a minute, if it may use as many
 
 
 @dataclass(frozen=True, slots=True)

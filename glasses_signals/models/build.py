@@ -49,6 +49,7 @@ class VerifyResult:
 
     @property
     def ok(self) -> bool:
+        """Whether all files are as built."""
         return self.problem is None
 
 

@@ -89,12 +89,13 @@ class DeviceArray:
     value: Any  # an onnxruntime OrtValue
 
     def numpy(self) -> NDArray[Any]:
-        """A copy in main memory (on the CPU possibly a view)."""
+        """The same shape and dtype in main memory: a copy, on the CPU possibly a view."""
         array: NDArray[Any] = self.value.numpy()
         return array
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """As numpy's."""
         return tuple(self.value.shape())
 
 
@@ -131,6 +132,7 @@ class Session:
         self.provider: str = self._session.get_providers()[0]
         if self.provider != _PROVIDERS[device]:
             raise BadModel(f"{path}: asked for {device}, but ONNX Runtime chose {self.provider}")
+        # name -> (dtype, shape with named or unknown axes), see `_spec`
         self.inputs = {node.name: _spec(node) for node in self._session.get_inputs()}
         self.outputs = {node.name: _spec(node) for node in self._session.get_outputs()}
 
@@ -138,7 +140,9 @@ class Session:
         return _reopen, self._arguments
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Run on arrays in main memory; gives all outputs, in the file's order, in main memory."""
+        """Run on arrays in main memory, of the shapes and dtypes that `inputs` names; gives all
+        outputs, in the file's order, as `outputs` names them, in main memory.
+        """
         outputs: list[NDArray[Any]] = self._session.run(None, dict(feeds))
         return outputs
 
@@ -147,7 +151,7 @@ class Session:
         feeds: Mapping[str, NDArray[Any] | DeviceArray],
         outputs: Collection[str] | None = None,
     ) -> dict[str, DeviceArray]:
-        """Run with outputs (all, or those named) left on the device, for feeding to a next run."""
+        """As `run`; outputs (all, or those named) stay on the device, to feed to another run."""
         binding = self._session.io_binding()
         for name, fed in feeds.items():
             if isinstance(fed, DeviceArray):
@@ -166,7 +170,9 @@ class Session:
     def run_into(
         self, feeds: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]
     ) -> None:
-        """Run on the CPU, outputs written in place: contiguous arrays of the right shape."""
+        """As `run`, on the CPU, outputs written in place: contiguous arrays of just the shape and
+        dtype that the run gives.
+        """
         binding = self._session.io_binding()
         for name, fed in feeds.items():
             binding.bind_cpu_input(name, np.ascontiguousarray(fed))
@@ -175,7 +181,7 @@ class Session:
         self._session.run_with_iobinding(binding)
 
     def to_device(self, array: NDArray[Any]) -> DeviceArray:
-        """Copy an array to this session's device."""
+        """A copy of the same shape and dtype on this session's device."""
         return DeviceArray(
             ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), self.device, 0)
         )

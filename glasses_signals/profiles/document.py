@@ -32,6 +32,7 @@ class Producer:
     policy_sha256: str
 
     def document(self) -> Document:
+        """The entry under `producers`."""
         return {
             "name": self.name,
             "version": self.version,

@@ -16,7 +16,7 @@ from glasses_signals.report.reliability import Curve
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name; nothing is fetched
 VEGA_LITE = "6.4"
-SHOWN_AUDIENCES = 25
+SHOWN_AUDIENCES = 25  # bars that fit a screen
 KINDS = {"interest": "Interest", "purchase_intent": "Purchase intent"}
 
 Row = tuple[object, ...]
@@ -79,6 +79,7 @@ def _count_axis(name: str) -> dict[str, object]:
 
 
 def audiences(facts: Facts) -> Chart:
+    """The tier-2 topics that most accounts hold."""
     top = [a for a in facts.audiences if len(a.path) == 2][:SHOWN_AUDIENCES]
     rows = [(a.path[1], a.path[0], a.about_accounts) for a in top]
     names = ("Interest", "Kind", "Accounts")
@@ -101,6 +102,7 @@ def audiences(facts: Facts) -> Chart:
 
 
 def timeline(facts: Facts) -> Chart:
+    """The largest topics, week by week."""
     return _chart(
         "timeline",
         "Interests over time",
@@ -124,6 +126,7 @@ def timeline(facts: Facts) -> Chart:
 
 
 def captures(facts: Facts) -> Chart:
+    """Captures that gave an interest, by week and by how it was noticed."""
     return _chart(
         "captures",
         "Captures that gave an interest",
@@ -142,6 +145,7 @@ def captures(facts: Facts) -> Chart:
 
 
 def confidences(facts: Facts) -> Chart:
+    """How many interests are how sure."""
     width = 1 / CONFIDENCE_BINS
     rows = [(KINDS[kind], f"{place * width:.2f}", n) for kind, place, n in facts.confidences]
     labelled = [f"{place * width:.2f}" for place in range(0, CONFIDENCE_BINS, 2)]
@@ -206,6 +210,7 @@ def reliability(curve: Curve) -> Chart:
 
 
 def interest_counts(facts: Facts) -> Chart:
+    """How many accounts hold how many interests."""
     rows = [
         (f"{n}+" if n == MAX_INTERESTS_BIN else str(n), accounts)
         for n, accounts in facts.interest_counts.items()
@@ -228,6 +233,7 @@ def interest_counts(facts: Facts) -> Chart:
 
 
 def stages(facts: Facts) -> Chart:
+    """Where the run's time went."""
     rows = sorted(facts.run.get("stage_s", {}).items(), key=lambda stage: -stage[1])
     return _chart(
         "stages",

@@ -65,6 +65,7 @@ class Facts:
 
     @property
     def policy_is_the_runs(self) -> bool:
+        """Whether the policy that the page goes by is the one that the run went by."""
         return bool(self.run.get("policy") == f"sha256:{self.policy.sha256}")
 
 

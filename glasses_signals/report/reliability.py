@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
-Z_95 = 1.96
+Z_95 = 1.96  # standard deviations round the mean that hold 95 % of a normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Curve:
 
     @property
     def interests(self) -> int:
+        """How many were measured."""
         return sum(b.interests for b in self.bins)
 
 

@@ -51,6 +51,7 @@ class Admission:
     _missing: list[Outcome] = field(default_factory=list)
 
     def __call__(self, uploads: Iterable[Item | Refusal]) -> Iterator[Admitted]:
+        """The items among `uploads` that are to be done, in order."""
         if not self.rehearsal:
             self.ledger.clear_refusals(self.source)
         for upload in uploads:

@@ -43,6 +43,7 @@ class Refusal:
 
     @property
     def item_id(self) -> str:
+        """As of an item, for the ledger: the same place has the same id in every run."""
         return stable_id("refused", self.where)
 
 
@@ -118,6 +119,7 @@ def _is_unicode(name: str) -> bool:
 
 
 def no_manifest(where: str, name: str) -> Refusal:
+    """Of media in a folder without a manifest; `name` is the folder's own."""
     return Refusal(
         where,
         f"no {MANIFEST_NAME} beside the media; write one with "

@@ -52,6 +52,7 @@ class LocalUploads:
         pass
 
     def exists(self) -> bool:
+        """Whether the place is there, or still there."""
         return self._path.exists()
 
     def read(self) -> Iterator[Item | Refusal]:
@@ -65,6 +66,7 @@ class LocalUploads:
         return read_sibling(self._path, self._source)
 
     def file_facts(self, item: Item) -> list[object]:
+        """As `local_file_facts`."""
         return local_file_facts(item)
 
     def fetch(

@@ -34,8 +34,10 @@ from glasses_signals.uploads.bundles import (
 from glasses_signals.uploads.local import Fetched
 from glasses_signals.uploads.siblings import read_sibling
 
+# Chosen, not measured: enough that decoders don't wait for a store that takes 0.1 s an answer, and
+# that a store gets three seconds to recover.
 FETCH_THREADS = 8
-FETCH_AHEAD = 32
+FETCH_AHEAD = 32  # files
 MAX_MEDIA_BYTES = 4 << 30
 MAX_WINDOW_BYTES = 2 << 30  # of files fetched ahead; one file may be larger by itself
 ATTEMPTS = 5
@@ -85,6 +87,7 @@ class RemoteUploads:
         self._folder.cleanup()
 
     def exists(self) -> bool:
+        """Whether the place is there. Raises RunStopped when the store doesn't answer."""
         return bool(self._asked(self._fs.exists, self._root))
 
     def read(self) -> Iterator[Item | Refusal]:

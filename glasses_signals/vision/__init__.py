@@ -1,0 +1,1 @@
+"""What pictures show: labels of a classifier, and the text that can be read in them."""

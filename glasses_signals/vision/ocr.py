@@ -35,11 +35,11 @@ LONGEST_SIDE = 1280  # pixels: what the detector sees of a picture
 GLANCE_SIDE = 512
 _GLANCE_FROM = 0.2
 _STRIDE = 32  # of the detector: sides are multiples of it
-_LINE_HEIGHT = 48
-_TURN_WIDTH = 192
+_LINE_HEIGHT = 48  # pixels, of the classifier's and the recogniser's inputs
+_TURN_WIDTH = 192  # of the classifier's
 _WIDTH_STEP = 160  # lines are padded to multiples of it, to keep shapes few
-_WIDEST = 2400
-_BATCH = 8
+_WIDEST = 2400  # fifty letters as wide as high: longer lines are squeezed
+_BATCH = 8  # lines that the recogniser reads at once
 _READ_FROM = 0.5  # mean probability of a line's characters
 _FEWEST_LETTERS = 3  # in a line: fewer are mostly patterns that look like letters
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from glasses_signals.media.regions import Region
 
 # Two lines belong together when they are about as high, run the same way, and stand over each other
-# or beside each other; distances are shares of the smaller one's height.
-_LIKE_HEIGHT = 1.8
+# or beside each other; distances are shares of the smaller one's height. Chosen on drawn signs.
+_LIKE_HEIGHT = 1.8  # times as high at most
 _LIKE_WAY = 0.94  # cosine: 20 degrees
 _GAP_OVER = 0.9
 _GAP_BESIDE = 1.5

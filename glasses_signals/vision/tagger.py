@@ -123,7 +123,9 @@ class Classifier:
         return rows
 
     def labels(self, probabilities: NDArray[np.float32]) -> tuple[Label, ...]:
-        """The classes over the floor, most probable first; equals in class order."""
+        """Of probabilities float32 [classes] those over the floor, most probable first; equals in
+        class order.
+        """
         best = np.argsort(-probabilities, kind="stable")[: self._top]
         return tuple(
             Label(self.classes.ids[index], self.classes.names[index], float(probabilities[index]))

@@ -12,6 +12,7 @@ from glasses_signals.models.manifest import load_manifest
 
 
 def main() -> None:
+    """The request: `module`, `manifest`, `out`, `sources`, and `result`, the file of the answer."""
     request = json.load(sys.stdin)
     try:
         recipe = importlib.import_module(f"glasses_signals.models.recipes.{request['module']}")

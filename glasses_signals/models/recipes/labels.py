@@ -18,7 +18,8 @@ def copy_labels(manifest: Manifest, out: Path) -> list[str]:
     """Write the labels, one a line in the model's order; gives them.
 
     `output.labels` is a list that comes with the package or a text file; without it the labels are
-    the names of `output.table`, when that is a file. Files are sought beside the manifest.
+    the names of `output.table`, when that is a file. Files are sought beside the manifest. Raises
+    BadModel when there are no labels, or an empty one.
     """
     table = str(manifest.output.get("table", ""))
     if table.endswith(".tsv"):

@@ -16,6 +16,8 @@ DEFAULT_PROVIDER = "glasses-signals.example"  # a name that nobody can own (RFC 
 
 
 class ExportFormat(StrEnum):
+    """Named as after `export --to`."""
+
     OPENRTB = "openrtb"
     XDM = "xdm"
     PARQUET = "parquet"
