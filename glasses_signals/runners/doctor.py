@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from glasses_signals.errors import BadModel
-from glasses_signals.models.manifest import manifest_names
+from glasses_signals.models.manifest import default_names, manifest_names
 from glasses_signals.models.sessions import cpu_flags, cuda_problem, default_threads
 from glasses_signals.models.store import cache_dir, open_model
 
-# What `extract` opens; whisper-small and others are by choice.
-NEEDED_MODELS = ("whisper-base", "silero-vad", "efficientnet-lite0", "all-minilm-l6-v2")
-MIN_MEMORY_GB = 2.0
-MIN_DISK_GB = 1.0
+MIN_MEMORY_GB = 2.0  # a run takes about half of it (docs/scale.md)
+MIN_DISK_GB = 1.0  # what the models that come with the package take, built
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +62,5 @@ def _model(name: str) -> Check:
     try:
         return Check(name, f"built, sha256 {open_model(name).sha256[:12]}")
     except BadModel as error:
-        remedy = str(error) if name in NEEDED_MODELS else None
+        remedy = str(error) if name in default_names() else None
         return Check(name, "not built" + ("" if remedy else " (not needed by default)"), remedy)
