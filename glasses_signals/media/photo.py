@@ -37,6 +37,8 @@ class PhotoSettings:
     """`min_side`: the decoded short side in pixels never falls below it (unless the photo's does).
 
     The default suits a classifier that looks at 224 of 256 pixels; text needs three times that.
+    Photos of more than `max_pixels` or `max_bytes` are refused before a pixel is decoded: glasses
+    and most phones make 12 to 50 megapixels.
     """
 
     min_side: int = 256

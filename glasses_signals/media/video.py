@@ -31,6 +31,7 @@ class VideoSettings:
     `side`: the short side of a frame in pixels. `max_between`: most frames decoded, in the whole
     video, only to reach a moment far from any keyframe. `duplicate_difference`: frames whose
     16 x 16 grey thumbnails differ less (mean absolute difference of 0..255) show the same thing.
+    `max_pixels`: of a frame; 8K has 33 million. The values are chosen, not measured.
     """
 
     frames_per_minute: float = 12.0

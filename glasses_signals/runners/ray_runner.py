@@ -19,7 +19,7 @@ from glasses_signals.runners.local import decoded
 from glasses_signals.runners.units import UnitOperator, UnitResult, gather, weight
 from glasses_signals.uploads.local import LocalUploads
 
-CONNECT_S = 10.0
+CONNECT_S = 10.0  # that a cluster may take to answer; Ray itself tries for minutes
 
 
 class _UnitActor:
