@@ -42,7 +42,7 @@ STAND_INS = {" --ray-address ray-head:6379": ""}
 
 
 def pages() -> list[Path]:
-    found = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"]
+    found = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "models/README.md")]
     return found + sorted(REPOSITORY.glob("docs/**/*.md"))
 
 
