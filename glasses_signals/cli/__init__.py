@@ -96,18 +96,11 @@ def main() -> None:
             error.show()
         sys.exit(EXIT_USAGE)
     except GlassesSignalsError as error:
-        _tell(log, "failed", str(error))
+        log.tell("error", "failed", str(error))
         sys.exit(_exit_code(error))
     except (Interrupted, KeyboardInterrupt):
-        _tell(log, "interrupted", "interrupted; run the same command again to go on")
+        log.tell("error", "interrupted", "interrupted; run the same command again to go on")
         sys.exit(130)
-
-
-def _tell(log: Log, event: str, message: str) -> None:
-    if log.as_json:
-        log("error", event, message=message)
-    else:
-        click.echo(f"glasses-signals: {message}", err=True)
 
 
 def _exit_code(error: GlassesSignalsError) -> int:

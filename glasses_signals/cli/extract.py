@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -164,8 +164,7 @@ def _run(uploads: str, accounts: Path, out: Path, settings: ExtractSettings) -> 
     log("info", "run_started", uploads=uploads, source=str(settings.source), out=given_out())
     with shown_progress(log) as show:
         report = run(uploads, accounts, out, settings, show)
-    _warn(log, "account_unusable", report.account_problems)
-    _warn(log, "nothing_uploaded", _nothing_in(uploads, settings, report.counts))
+    _warn(log, uploads, settings, report.account_problems, report.counts)
     for entry in report.quarantined:
         log("warning", "quarantined", place=entry.place, reason=entry.reason)
     log("info", "run_finished", elapsed_s=report.document["elapsed_s"], profiles=report.profiles)
@@ -177,27 +176,27 @@ def _run(uploads: str, accounts: Path, out: Path, settings: ExtractSettings) -> 
         sys.exit(EXIT_QUARANTINED)
 
 
-def _warn(log: Log, event: str, messages: Iterable[str]) -> None:
-    for message in messages:
-        if log.as_json:
-            log("warning", event, message=message)
-        else:
-            click.echo(f"glasses-signals: {message}", err=True)
+def _warn(
+    log: Log,
+    uploads: str,
+    settings: ExtractSettings,
+    account_problems: Iterable[str],
+    counts: Mapping[str, int],
+) -> None:
+    for problem in account_problems:
+        log.tell("warning", "account_unusable", problem)
+    if not counts.get("uploaded"):
+        log.tell("warning", "nothing_uploaded", _nothing_in(uploads, settings))
 
 
-def _nothing_in(
-    uploads: str, settings: ExtractSettings, counts: Mapping[str, int]
-) -> Iterator[str]:
+def _nothing_in(uploads: str, settings: ExtractSettings) -> str:
     """Why a first run may find nothing; a later run counts what was done before, too."""
-    if counts.get("uploaded"):
-        return
-    if settings.source is Source.GLASSES:
-        yield (
-            f"no upload.json was found in {uploads} or its folders (links are not followed); "
-            "`glasses-signals bundle FOLDER` writes one"
-        )
-    else:
-        yield f"{uploads} holds no line"
+    if settings.source is not Source.GLASSES:
+        return f"{uploads} holds no line"
+    return (
+        f"no upload.json was found in {uploads} or its folders (links are not followed); "
+        "`glasses-signals bundle FOLDER` writes one"
+    )
 
 
 def _print_report(report: RunReport, out: Path) -> None:
@@ -229,8 +228,7 @@ def _rehearse(
 
     log = current_log()
     found = rehearse(uploads, accounts, out, settings)
-    _warn(log, "account_unusable", found.account_problems)
-    _warn(log, "nothing_uploaded", _nothing_in(uploads, settings, found.counts))
+    _warn(log, uploads, settings, found.account_problems, found.counts)
     for refusal in found.refused:
         log("warning", "refused", place=refusal.where, reason=refusal.reason)
     if log.as_json:

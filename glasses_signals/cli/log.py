@@ -32,6 +32,13 @@ class Log:
         if self.interrupted:
             raise KeyboardInterrupt
 
+    def tell(self, level: Level, event: str, message: str) -> None:
+        """For whoever reads: an event with this message, or without `--json` the message itself."""
+        if self.as_json:
+            self(level, event, message=message)
+        else:
+            click.echo(f"glasses-signals: {message}", err=True)
+
     def __call__(self, level: Level, event: str, **fields: object) -> None:
         """Write an event with its time and JSON-ready fields."""
         if self.as_json:
