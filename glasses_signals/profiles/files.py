@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from glasses_signals.errors import BadInput
@@ -18,7 +19,8 @@ def write_atomically(path: Path, lines: Iterable[str]) -> None:
     Raises OSError.
     """
     partial = path.with_name(f".{path.name}.partial")
-    descriptor = _held(partial)
+    descriptor = held(partial, lambda: os.open(partial, os.O_WRONLY | os.O_CREAT, 0o600))
+    os.ftruncate(descriptor, 0)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
         try:
             for line in lines:
@@ -36,20 +38,18 @@ def write_atomically(path: Path, lines: Iterable[str]) -> None:
         os.close(folder)
 
 
-def _held(partial: Path) -> int:
-    """A descriptor of the empty file `partial`, waiting while another process writes to it.
+def held(partial: Path, made: Callable[[], int]) -> int:
+    """A descriptor of the file or folder `partial`, which `made` makes and opens; locked, waiting
+    while another process writes to it. Raises OSError.
 
     One name for all: what a killed writer left is overwritten by the next, not left lying about.
     """
     while True:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT, 0o600)
+        descriptor = made()
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        try:
+        with suppress(FileNotFoundError):  # its writer may have put it in place meanwhile
             if os.path.samestat(os.fstat(descriptor), partial.stat()):
-                os.ftruncate(descriptor, 0)
                 return descriptor
-        except FileNotFoundError:  # its writer has put it in place meanwhile
-            pass
         os.close(descriptor)
 
 

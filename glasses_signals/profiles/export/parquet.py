@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import heapq
 import itertools
 import json
@@ -16,6 +15,7 @@ from typing import IO, Any
 
 from glasses_signals.errors import BadInput, CannotStart
 from glasses_signals.profiles.document import FORMAT, TAXONOMY, Document, canonical_json
+from glasses_signals.profiles.files import held
 from glasses_signals.records import InterestKind
 from glasses_signals.uploads.fields import format_time, parse_time
 
@@ -77,8 +77,10 @@ def write_parquet_dataset(folder: Path, documents: Iterable[Document]) -> None:
             f"{folder} is there and is not a Parquet export of profiles; name another --output"
         )
     partial = folder.with_name(f".{folder.name}.partial")
-    descriptor = _held(partial)
+    descriptor = held(partial, lambda: _made_folder(partial))
     try:
+        for left in partial.iterdir():  # by a writer that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         _write_partitions(partial, documents)
         for file in partial.glob(f"*/{FILE_NAME}"):
             with file.open("rb+") as written:
@@ -91,25 +93,15 @@ def write_parquet_dataset(folder: Path, documents: Iterable[Document]) -> None:
         os.close(descriptor)  # lets the next writer in
 
 
-def _held(partial: Path) -> int:
-    """A descriptor of the empty folder `partial`, waiting while another process writes into it."""
+def _made_folder(folder: Path) -> int:
+    """Make the folder, if it isn't there, and open it."""
     while True:
         try:
-            partial.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except (FileNotFoundError, FileExistsError):  # it is just being put in place
-            if partial.is_file() or not partial.parent.is_dir():
+            if folder.is_file() or not folder.parent.is_dir():
                 raise
-            continue
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        try:
-            if os.path.samestat(os.fstat(descriptor), partial.stat()):
-                for left in partial.iterdir():  # by a writer that was killed
-                    shutil.rmtree(left) if left.is_dir() else left.unlink()
-                return descriptor
-        except FileNotFoundError:  # its writer has put it in place meanwhile
-            pass
-        os.close(descriptor)
 
 
 def _write_partitions(folder: Path, documents: Iterable[Document]) -> None:
