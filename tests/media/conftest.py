@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import PIL.Image
 import pytest
 
@@ -14,8 +12,3 @@ from glasses_signals.models.manifest import manifests_dir
 def coffee() -> PIL.Image.Image:
     """A cup of coffee on a table, 450 x 300 (scikit-image, CC0 by Rachel Michetti)."""
     return PIL.Image.open(manifests_dir() / "parity" / "coffee.jpg").convert("RGB")
-
-
-@pytest.fixture
-def coffee_path() -> Path:
-    return manifests_dir() / "parity" / "coffee.jpg"

@@ -21,7 +21,7 @@ from glasses_signals.speech.transcriber import SpeechSettings
 from glasses_signals.vision.tagger import VisionSettings
 
 AS_OF = datetime(2026, 2, 1, tzinfo=UTC)
-HIKING_GEAR, HIKING = "1637", "689"
+HIKING_GEAR = "1637"
 ELIGIBLE = ["acct-ada", "acct-ben"]
 OPENED: list[str] = []
 
