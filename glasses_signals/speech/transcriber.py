@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -28,6 +29,7 @@ from glasses_signals.speech.vad import VadSettings, VoiceActivity, speech_spans
 from glasses_signals.speech.windows import Shape, WindowSettings, plan_windows, window_shape
 
 _CONTEXTS = 3  # short with borrowed silence, longer, full: see `window_shape`
+MOST_LANES = 4  # 64 short clips make about as many batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class SpeechSettings:
     precision: str | None = None  # None: what suits the device and the CPU's flags
     language: str | None = None  # None: detected per recording
     translate: bool = True  # give what is not English in English too
-    batch_rows: int = 16
-    batch_positions: int = 6000  # encoder positions whose keys and values a batch may hold
+    batch_rows: int = 8
+    batch_positions: int = 3000  # encoder positions whose keys and values a batch may hold
     beam: int = 3  # texts followed side by side; 1: the likeliest token each time
     temperatures: tuple[float, ...] = (0.4, 0.8)
     vad: VadSettings = field(default_factory=VadSettings)
@@ -98,7 +100,11 @@ class Transcriber:
         device = resolve_device(settings.device)
         threads = settings.threads or default_threads()
         built = open_model(settings.model)
-        self._whisper = WhisperModel(built, device, threads, settings.precision)
+        # A decoder step is many small products: cores do more with a batch each than with one
+        # batch together. Other devices take the batches of all lanes as one.
+        self._lanes = min(threads, MOST_LANES) if device == "cpu" else 1
+        self._batches = 1 if device == "cpu" else MOST_LANES
+        self._whisper = WhisperModel(built, device, threads // self._lanes, settings.precision)
         known = self._whisper.languages
         if settings.language and known and settings.language not in known:
             raise BadInput(
@@ -128,14 +134,13 @@ class Transcriber:
         waiting = list(self._windows(samples))
         while waiting:
             ready, waiting = _ready(waiting, job)
-            for group in self._groups(ready):
-                for result in self._attempt(job, group):
-                    again = self._next_try(result)
-                    if again is None or job.languages[result.window.recording].unknown:
-                        heard.append(_best(result))
-                    else:
-                        waiting.append(again)
-                        self._doubt_language(job, result)
+            for result in self._attempts(job, list(self._groups(ready))):
+                again = self._next_try(result)
+                if again is None or job.languages[result.window.recording].unknown:
+                    heard.append(_best(result))
+                else:
+                    waiting.append(again)
+                    self._doubt_language(job, result)
         return _transcripts(job, heard)
 
     def _windows(self, samples: Sequence[NDArray[np.float32]]) -> Iterator[_Window]:
@@ -162,13 +167,19 @@ class Transcriber:
             if group and (len(group) >= most or key(window) != key(group[0])):
                 yield group
                 group = []
-            positions = key(window)[1]
-            most = max(1, min(self.settings.batch_rows, self.settings.batch_positions // positions))
+            held = self.settings.batch_positions // key(window)[1] // 2 * 2  # memories are even
+            most = max(2, min(self.settings.batch_rows, held)) * self._batches
             group.append(window)
         if group:
             yield group
 
-    def _attempt(self, job: _Job, group: Sequence[_Window]) -> Iterator[_Heard]:
+    def _attempts(self, job: _Job, groups: Sequence[Sequence[_Window]]) -> list[_Heard]:
+        """Hear each group once, as many at a time as there are lanes, the longest first."""
+        with ThreadPoolExecutor(self._lanes, "lane") as lanes:
+            results = list(lanes.map(lambda group: self._attempt(job, group), reversed(groups)))
+        return [heard for result in reversed(results) for heard in result]
+
+    def _attempt(self, job: _Job, group: Sequence[_Window]) -> list[_Heard]:
         """Hear windows of one shape once."""
         model = self._whisper
         powers = [
@@ -195,7 +206,7 @@ class Transcriber:
             self._judged(window, decoded, float(no_speech))
             for window, decoded, no_speech in zip(group, results, opening.no_speech, strict=True)
         ]
-        yield from self._in_english(heard, codes, cross, opening)
+        return self._in_english(heard, codes, cross, opening)
 
     def _decoded(
         self,
