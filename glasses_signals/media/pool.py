@@ -112,6 +112,7 @@ class DecodePool:
         finally:
             run.finish()
             thread.join()
+            run.close()
 
     def _start(self) -> _Worker:
         return _Worker(*worker.start(self._settings))
@@ -159,6 +160,11 @@ class _Run:
         self._finished = True
         self._wake.send(b"\0")
 
+    def close(self) -> None:
+        """Once the thread has ended: it must not close what the caller may still write to."""
+        self._wake.close()
+        self._woken.close()
+
     def serve(self) -> None:
         """The thread's work until `finish`: keep workers supplied, gather what they send."""
         try:
@@ -174,8 +180,6 @@ class _Run:
             for one in self._workers:
                 if one.jobs:  # what it will still answer belongs to no later call
                     self._replace(one)
-            self._wake.close()
-            self._woken.close()
 
     def _hand_out(self) -> None:
         for one in sorted(self._workers, key=lambda one: len(one.jobs)):

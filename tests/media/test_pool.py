@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from glasses_signals.media.decode import DecodeLimits
-from glasses_signals.media.pool import DecodePool, DecodeSettings, DecodeTask
+from glasses_signals.media.pool import DecodePool, DecodeSettings, DecodeTask, _Run
 from glasses_signals.models.manifest import manifests_dir
 
 PHOTOS = sorted((manifests_dir() / "parity").glob("*.jpg"))
@@ -112,6 +112,16 @@ def test_tasks_are_taken_only_a_little_ahead() -> None:
         assert len(taken) <= 7
         results.close()
         assert len(list(pool.decode(photo_tasks(3)))) == 3
+
+
+def test_a_call_may_end_after_its_thread_has() -> None:
+    """The thread sees that it is to end before it is woken for it."""
+    with DecodePool(1) as pool:
+        run = _Run(pool._workers, pool._start, DecodeSettings())
+        run._finished = True
+        run.serve()
+        run.finish()
+        run.close()
 
 
 def test_the_pool_is_only_usable_inside_its_with_block() -> None:
