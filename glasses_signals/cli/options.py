@@ -73,7 +73,7 @@ def program() -> str:
 
 def moment(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
     """Option callback: a time with its zone as a datetime in UTC."""
-    from glasses_signals.uploads.fields import parse_time
+    from glasses_signals.times import parse_time
 
     if value is None:
         return None

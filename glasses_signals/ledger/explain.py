@@ -7,7 +7,7 @@ from typing import Any
 from glasses_signals.interests.taxonomy import load_taxonomy
 from glasses_signals.ledger.ledger import Ledger
 from glasses_signals.records import Evidence, Modality
-from glasses_signals.uploads.fields import format_time
+from glasses_signals.times import format_time
 
 _HOW = {
     Modality.VOICE: "something you said in a voice note",

@@ -17,7 +17,7 @@ from glasses_signals.errors import CannotStart
 from glasses_signals.ledger.migrations import SCHEMA_VERSION, migrate
 from glasses_signals.ledger.rows import evidence_of, evidence_row, stored_time
 from glasses_signals.records import Evidence, Item, ItemState, Source
-from glasses_signals.uploads.fields import format_time
+from glasses_signals.times import format_time
 
 HUSH_STEP_S = 10  # hushed stretches are kept as hashes of steps this long
 _CONTESTED = (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from glasses_signals.records import Evidence, InterestKind, Modality, Source
-from glasses_signals.uploads.fields import format_time, parse_time
+from glasses_signals.times import format_time, parse_time
 
 
 def evidence_row(evidence: Evidence) -> Sequence[object]:

@@ -13,7 +13,7 @@ from typing import Any
 from glasses_signals.errors import BadInput
 from glasses_signals.interests.taxonomy import NAME, SEGTAX, VERSION, Taxonomy, load_taxonomy
 from glasses_signals.records import Interest
-from glasses_signals.uploads.fields import format_time, parse_time
+from glasses_signals.times import format_time, parse_time
 
 FORMAT = "interest-profile/1"
 TAXONOMY = {"name": NAME, "version": VERSION, "segtax": SEGTAX}

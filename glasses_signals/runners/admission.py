@@ -14,8 +14,8 @@ from glasses_signals.ledger.ledger import Ledger, Outcome
 from glasses_signals.policy.accounts import account_gate
 from glasses_signals.policy.policy import Policy
 from glasses_signals.records import Account, Item, ItemState, Source
+from glasses_signals.times import format_time
 from glasses_signals.uploads.bundles import Refusal
-from glasses_signals.uploads.fields import format_time
 from glasses_signals.uploads.local import local_file_facts
 
 # Turned-away items are stored so many at a time: a transaction each would wait for the disk each.

@@ -38,9 +38,9 @@ from glasses_signals.runners.profiles import account_profiles
 from glasses_signals.runners.shards import Shard
 from glasses_signals.runners.units import UnitOperator, UnitResult
 from glasses_signals.speech.transcriber import SpeechSettings
+from glasses_signals.times import format_time
 from glasses_signals.uploads.accounts import read_accounts
 from glasses_signals.uploads.bundles import Refusal
-from glasses_signals.uploads.fields import format_time
 from glasses_signals.uploads.local import LocalUploads
 from glasses_signals.uploads.place import Uploads, open_uploads
 from glasses_signals.vision.tagger import VisionSettings

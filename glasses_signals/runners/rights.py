@@ -15,7 +15,7 @@ from glasses_signals.profiles.document import Document
 from glasses_signals.profiles.files import read_profiles, write_profiles
 from glasses_signals.runners.output import PROFILES_NAME, REPORT_NAME, hold_output, open_ledger
 from glasses_signals.runners.profiles import account_profile
-from glasses_signals.uploads.fields import parse_time
+from glasses_signals.times import parse_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from glasses_signals.runners.output import (
     REPORT_NAME,
     RUN_NAME,
 )
-from glasses_signals.uploads.fields import format_time
+from glasses_signals.times import format_time
 from glasses_signals.uploads.remote import open_store
 
 HOLD_NAME = ".held"

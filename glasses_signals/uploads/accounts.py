@@ -9,7 +9,8 @@ from typing import Any
 
 from glasses_signals.errors import BadInput, CannotStart
 from glasses_signals.records import Account
-from glasses_signals.uploads.fields import name_field, parse_time, read_json_lines
+from glasses_signals.times import parse_time
+from glasses_signals.uploads.fields import name_field, read_json_lines
 
 
 @dataclass(frozen=True, slots=True)

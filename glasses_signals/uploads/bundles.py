@@ -13,9 +13,9 @@ from typing import Any
 
 from glasses_signals.errors import BadInput, CannotStart
 from glasses_signals.records import Item, ItemKind, Source
+from glasses_signals.times import format_time
 from glasses_signals.uploads.fields import (
     file_sha256,
-    format_time,
     name_field,
     parse_json_object,
     stable_id,

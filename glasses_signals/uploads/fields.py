@@ -5,30 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from glasses_signals.errors import BadInput
+from glasses_signals.times import parse_time
 
 MAX_LINE_BYTES = 1 << 20  # a chat message or an account needs far less
 MAX_NAME_LENGTH = 512  # of ids and paths; longer ones are hostile
-
-
-def parse_time(value: object) -> datetime | None:
-    """An RFC 3339 time with a zone as UTC, or None when it is missing, malformed or has no zone."""
-    if not isinstance(value, str) or len(value) > 40:
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-        return time.astimezone(UTC) if time.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def format_time(time: datetime) -> str:
-    """RFC 3339 in UTC, to the second: `2026-01-05T10:00:00Z`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def name_field(record: Mapping[str, Any], field: str) -> str:

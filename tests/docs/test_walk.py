@@ -41,4 +41,4 @@ def test_what_the_walks_pass_is_there(file: str) -> None:
 
 def test_the_walks_go_through_every_room() -> None:
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert rooms == {file.split("/")[0] for file, _ in entries()}
+    assert rooms == {file.split("/")[0] for file, _ in entries() if "/" in file}

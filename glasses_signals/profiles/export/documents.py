@@ -10,7 +10,7 @@ from typing import Any
 
 from glasses_signals.interests.taxonomy import SEGTAX
 from glasses_signals.profiles.document import Document
-from glasses_signals.uploads.fields import format_time
+from glasses_signals.times import format_time
 
 XDM_IDENTITY_NAMESPACE = "GlassesSignalsAccount"
 XDM_SEGMENT_NAMESPACE = "iabAudienceTaxonomy1_1"

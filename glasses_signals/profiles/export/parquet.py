@@ -17,7 +17,7 @@ from glasses_signals.errors import BadInput, CannotStart
 from glasses_signals.profiles.document import FORMAT, TAXONOMY, Document, canonical_json
 from glasses_signals.profiles.files import held
 from glasses_signals.records import InterestKind
-from glasses_signals.uploads.fields import format_time, parse_time
+from glasses_signals.times import format_time, parse_time
 
 try:
     import pyarrow as pa
