@@ -159,30 +159,33 @@ def texts_per_second(verdicts_of: TextVerdicts, texts: Sequence[str]) -> float:
 
 
 def judge_speech(folder: Path, verdicts_of: TextVerdicts, report: Row) -> list[Share]:
-    """Spoken requests next to the same ones typed, and real orders that give Food & Drink."""
+    """Spoken requests, as a job hears and judges them, next to the same ones typed."""
     shares: list[Share] = []
     for place in sorted(folder.glob("voice_*.jsonl")):
         rows = _read(place)
-        heard = _transcribed([folder / place.stem / row["file"] for row in rows])
+        heard = _heard([folder / place.stem / row["file"] for row in rows])
         if "text" not in rows[0]:
-            found = sum("Food & Drink" in tier2_names(v) for v in verdicts_of(heard))
+            found = sum("Food & Drink" in tier2_names(v) for v in heard)
             shares.append(
                 Share("real orders giving Food & Drink", found, len(rows), ("at least", 0.95, 0.85))
             )
             continue
-        for name, texts in (("spoken", heard), ("typed", [row["text"] for row in rows])):
-            verdicts = verdicts_of(texts)
+        typed = verdicts_of([row["text"] for row in rows])
+        for name, verdicts in (("spoken", heard), ("typed", typed)):
             _calibrated(report, f"{place.stem}, {name}", *emitted(rows, verdicts))
             for share in judge_requests(rows, verdicts):
                 shares.append(Share(f"{name}: {share.name}", share.hits, share.total))
     return shares
 
 
-def _transcribed(files: Sequence[Path]) -> list[str]:
-    from glasses_signals.runners.stages import transcribe_files
-    from glasses_signals.speech.transcriber import SpeechSettings
+def _heard(files: Sequence[Path]) -> list[Verdict]:
+    from listening import observed, verdicts
 
-    return [str(line.get("text", "")) for line in transcribe_files(files, SpeechSettings())]
+    from glasses_signals.media.audio import decode_audio
+    from glasses_signals.runners.operators import Clock, Judge
+
+    waves = [decode_audio(file) for file in files]
+    return verdicts(Judge(load_policy())(observed(waves), Clock()))
 
 
 def _hits(rows: Iterable[tuple[Row, list[str]]]) -> int:

@@ -30,6 +30,7 @@ from itertools import cycle
 from pathlib import Path
 
 import jiwer
+from listening import observed
 from restraint import share
 from results import write_json
 from speaking import VOICES, Voice, noisy, speak
@@ -37,13 +38,10 @@ from whisper.normalizers import EnglishTextNormalizer
 
 from glasses_signals.interests.taxonomy import load_taxonomy
 from glasses_signals.media.audio import decode_audio
-from glasses_signals.media.decode import DecodeResult
 from glasses_signals.policy.policy import load_policy
-from glasses_signals.records import Account, Item, ItemKind, Source, Waveform
-from glasses_signals.runners.operators import Clock, Decoded, Judge, Judged, Observed, Recognise
-from glasses_signals.speech.transcriber import SpeechSettings
+from glasses_signals.records import Item, ItemKind, Source, Waveform
+from glasses_signals.runners.operators import Clock, Judge, Judged, Observed
 from glasses_signals.text.language import detect_language
-from glasses_signals.vision.tagger import VisionSettings
 
 SNR_DB = (10.0, 20.0)
 HEARD_WELL = 0.2
@@ -87,21 +85,6 @@ def recordings(rows: Sequence[Row], eval_folder: Path, seed: int) -> list[tuple[
             sound = noisy(wave, order.choice(noises), order.uniform(*SNR_DB))
             made.append((sound, " ".join(voice)))
     return made
-
-
-def observed(waves: Sequence[Waveform]) -> list[Observed]:
-    """As a job hears them: recordings of an account that has not named its languages."""
-    now = datetime.now(UTC)
-    account = Account("a", "US", frozenset({"glasses"}), now, False, False)
-    decoded = [
-        Decoded(
-            Item(str(i), "a", Source.GLASSES, ItemKind.VOICE, now, True),
-            account,
-            DecodeResult(str(i), waveform=wave),
-        )
-        for i, wave in enumerate(waves)
-    ]
-    return Recognise(SpeechSettings(), VisionSettings())(decoded, Clock())
 
 
 def typed(rows: Sequence[Row]) -> list[Observed]:

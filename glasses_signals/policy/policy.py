@@ -48,6 +48,7 @@ class Policy:
     half_life_days: float
     retention_days: float
     min_confidence: float
+    spoken_confidence: float
     min_score: float
     min_occurrences: int
     min_audience: int
@@ -284,6 +285,7 @@ _KEYS = (
         _number(0, 36_500, above_low=True),
     ),
     _Key("interests", "min_confidence", "min_confidence", "0 to 1", _number(0, 1)),
+    _Key("interests", "spoken_confidence", "spoken_confidence", "0 to 1", _number(0, 1)),
     _Key("interests", "min_score", "min_score", "0 to 1", _number(0, 1)),
     _Key("interests", "min_occurrences", "min_occurrences", "a whole number from 1", _whole(1)),
     _Key("audiences", "min_size", "min_audience", "a whole number from 2", _whole(2)),

@@ -6,6 +6,7 @@ Each is picklable and loads its models on first use, so any engine can run it in
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -59,11 +60,12 @@ class Decoded:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What was heard, read and seen in one item: `pictures` the labels of each frame, `printed` the
-    lines of text in each.
+    lines of text in each. `certain` is the recogniser's probability of each of `spoken`, per token.
     """
 
     item: Item
     spoken: tuple[str, ...] = ()
+    certain: tuple[float, ...] = ()
     bystander: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     pictures: tuple[tuple[Label, ...], ...] = ()
@@ -152,7 +154,7 @@ class Recognise:
             labels, lines = looked.result()
         pictures, printed = _by_owner(owners, labels), _by_owner(owners, lines)
         return [
-            _observed(decoded.item, transcripts.get(i), pictures.get(i, ()), printed.get(i, ()))
+            observed_of(decoded.item, transcripts.get(i), pictures.get(i, ()), printed.get(i, ()))
             for i, decoded in enumerate(batch)
         ]
 
@@ -207,12 +209,13 @@ def _by_owner(owners: Sequence[int], found: Sequence[Found]) -> dict[int, tuple[
     return gathered
 
 
-def _observed(
+def observed_of(
     item: Item,
     transcript: Transcript | None,
-    pictures: tuple[tuple[Label, ...], ...],
-    printed: tuple[tuple[TextLine, ...], ...],
+    pictures: tuple[tuple[Label, ...], ...] = (),
+    printed: tuple[tuple[TextLine, ...], ...] = (),
 ) -> Observed:
+    """One item's observation, of what the models found in its media."""
     written = (item.text,) if item.text and item.text.strip() else ()
     if transcript is None:
         return Observed(item, written=written, pictures=pictures, printed=printed)
@@ -222,6 +225,7 @@ def _observed(
     return Observed(
         item,
         spoken=tuple(u.english or u.text for u in wearer),
+        certain=tuple(math.exp(u.mean_log_probability) for u in wearer),
         bystander=tuple(u.english or u.text for u in transcript.utterances if u not in wearer),
         written=written,
         pictures=pictures,
@@ -273,9 +277,10 @@ class Judge:
             reason = sensitive[0] if sensitive else excluded[0] if excluded else observed.unusable
             return Judged(observed.item, (), reason)
         found: dict[tuple[str, Modality], Evidence] = {}
-        for modality, texts in _mapped_texts(observed):
-            for text in texts:
-                for interest in verdicts[text].interests:
+        least = self._policy.spoken_confidence
+        for modality, text, certain in _mapped_texts(observed):
+            for interest in verdicts[text].interests:
+                if modality is Modality.TEXT or interest.confidence * certain >= least:
                     _keep_best(found, _evidence(observed.item, interest, modality, "text"))
         for lines in observed.printed:
             for interest in printed_interests(lines, verdicts):
@@ -305,10 +310,13 @@ def _texts(observed: Observed) -> Iterator[str]:
         yield f"{first} {second}"
 
 
-def _mapped_texts(observed: Observed) -> Iterator[tuple[Modality, tuple[str, ...]]]:
+def _mapped_texts(observed: Observed) -> Iterator[tuple[Modality, str, float]]:
+    """What the wearer said or wrote, and how certain it is that these were the words."""
     heard = Modality.VIDEO if observed.item.kind is ItemKind.VIDEO else Modality.VOICE
-    yield heard, observed.spoken
-    yield Modality.TEXT, observed.written
+    for text, certain in zip(observed.spoken, observed.certain, strict=True):
+        yield heard, text, certain
+    for text in observed.written:
+        yield Modality.TEXT, text, 1.0
 
 
 def texts_in_picture(lines: Sequence[TextLine]) -> Iterator[str]:

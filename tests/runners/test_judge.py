@@ -1,0 +1,66 @@
+"""What was heard counts as far as it is certain that it was said."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+
+import pytest
+
+from glasses_signals.policy.policy import load_policy
+from glasses_signals.records import (
+    Evidence,
+    Item,
+    ItemKind,
+    Modality,
+    Source,
+    Transcript,
+    Utterance,
+)
+from glasses_signals.runners.operators import Clock, Judge, Observed, observed_of
+
+SAID = "Where can I buy good hiking boots?"
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def item(kind: ItemKind) -> Item:
+    return Item("1", "a", Source.GLASSES, kind, NOW, True)
+
+
+@cache
+def judge(spoken_confidence: float) -> Judge:
+    return Judge(replace(load_policy(), spoken_confidence=spoken_confidence))
+
+
+def evidence(observed: Observed, spoken_confidence: float = 0.5) -> tuple[Evidence, ...]:
+    (judged,) = judge(spoken_confidence)([observed], Clock())
+    assert judged.reason == (None if judged.evidence else "no_interest")
+    return judged.evidence
+
+
+@pytest.mark.parametrize("kind", [ItemKind.VOICE, ItemKind.VIDEO])
+def test_words_that_are_hardly_certain_suggest_nothing(kind: ItemKind) -> None:
+    assert evidence(Observed(item(kind), spoken=(SAID,), certain=(0.95,)))
+    assert not evidence(Observed(item(kind), spoken=(SAID,), certain=(0.3,)))
+    assert evidence(Observed(item(kind), spoken=(SAID,), certain=(0.3,)), 0.0)
+
+
+def test_doubt_about_one_utterance_leaves_the_others_and_their_confidence() -> None:
+    alone = evidence(Observed(item(ItemKind.VOICE), spoken=(SAID,), certain=(0.95,)))
+    both = Observed(
+        item(ItemKind.VOICE), spoken=(SAID, "I play golf every Sunday."), certain=(0.8, 0.2)
+    )
+    assert evidence(both) == alone
+
+
+def test_what_was_written_is_certain() -> None:
+    found = evidence(Observed(item(ItemKind.TEXT), written=(SAID,)))
+    assert found and {one.modality for one in found} == {Modality.TEXT}
+
+
+def test_certainty_is_the_recognisers_for_the_wearers_words() -> None:
+    utterances = (
+        Utterance(0, 1, "Far away.", -0.9, speaker="bystander"),
+        Utterance(1, 2, SAID, 0.0),
+    )
+    observed = observed_of(item(ItemKind.VOICE), Transcript("en", utterances))
+    assert (observed.spoken, observed.certain) == ((SAID,), (1.0,))
