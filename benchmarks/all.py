@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from job import children_s, machine_busy_s
 from results import RESULTS, ROOT, machine, read_results, write_part
 
 HERE = Path(__file__).parent
@@ -37,14 +38,31 @@ def _results(found: dict[str, Any]) -> Any:
     return found["results"]
 
 
+def _shares(found: dict[str, Any]) -> dict[str, Any]:
+    """Without intervals, which pages compute."""
+    kept = ("set", "name", "value", "n")
+    return found | {"shares": [{key: one[key] for key in kept} for one in found["shares"]]}
+
+
 def _errors_only(found: dict[str, Any]) -> dict[str, Any]:
     """Calibration without its bins."""
     curves = found["calibration"]
-    return found | {"calibration": {k: {"error": v["error"]} for k, v in curves.items()}}
+    return _shares(found) | {"calibration": {k: {"error": v["error"]} for k, v in curves.items()}}
 
 
-def _without_curve(found: dict[str, Any]) -> dict[str, Any]:
-    return {"figures": found["figures"]}
+def _counts(found: dict[str, Any]) -> dict[str, Any]:
+    """Shares as hits of so many."""
+    kept = ("text_threshold", "figure", "hits", "of")
+    return {
+        name: [{key: one[key] for key in kept if key in one} for one in rows]
+        if isinstance(rows, list)
+        else rows
+        for name, rows in found.items()
+    }
+
+
+def _figures_only(found: dict[str, Any]) -> dict[str, Any]:
+    return {"figures": _counts(found)["figures"]}
 
 
 def _without_set(found: dict[str, Any]) -> dict[str, Any]:
@@ -118,17 +136,17 @@ BENCHMARKS = {
         7,
     ),
     "labels": Benchmark("labels", "--photos 500", "--photos 32", 2),
-    "quality": Benchmark("quality", "--speech", HELD_OUT, 1),
+    "quality": Benchmark("quality", "--speech", HELD_OUT, 1, _shares),
     "quality_fp32": Benchmark(
         "quality", "--precision fp32", f"{HELD_OUT} --precision fp32", 0.7, _errors_only
     ),
     "held_out": Benchmark("quality", HELD_OUT, HELD_OUT, 0.4, _errors_only),
-    "restraint": Benchmark("restraint", "", "", 0.2),
+    "restraint": Benchmark("restraint", "", "", 0.2, _counts),
     "restraint_fp32": Benchmark(
-        "restraint", "--precision fp32", "--precision fp32", 0.3, _without_curve
+        "restraint", "--precision fp32", "--precision fp32", 0.3, _figures_only
     ),
     "spoken_restraint": Benchmark(
-        "spoken_restraint", "--sentences 50 --seeds 4", "--sentences 3", 2
+        "spoken_restraint", "--sentences 50 --seeds 4", "--sentences 3", 2, _counts
     ),
     "bystanders": Benchmark("bystanders", "", "--mixes 4 --thresholds 8", 1.5),
     "languages": Benchmark("languages", "{languages}", "{languages} --clips 4", 2),
@@ -185,7 +203,8 @@ def options_of(name: str, settings: Settings, core: Path) -> tuple[str, str]:
 def run(name: str, settings: Settings) -> dict[str, Any]:
     """One benchmark's part of the results. RuntimeError when its script fails."""
     benchmark = BENCHMARKS[name]
-    facts, began = machine(), time.monotonic()
+    facts = machine()
+    began, own, all_ = time.monotonic(), children_s(), machine_busy_s()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         found = Path(folder) / "found.json"
         options, told = options_of(name, settings, Path(folder) / "core.json")
@@ -200,12 +219,15 @@ def run(name: str, settings: Settings) -> dict[str, Any]:
         if done.returncode or not found.exists():
             raise RuntimeError(f"{done.stdout[-1000:]}\n{done.stderr[-2000:]}")
         result = benchmark.trim(json.loads(found.read_text("utf-8")))
+    spent_s = time.monotonic() - began
+    others_s = machine_busy_s() - all_ - (children_s() - own)
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
         "machine": facts,
         "command": f"{benchmark.script}.py {told}".rstrip(),
-        "minutes": round((time.monotonic() - began) / 60, 1),
+        "minutes": round(spent_s / 60, 1),
+        "others": round(max(0.0, others_s / spent_s / facts["cores"]), 3),
         "found": result,
     }
 

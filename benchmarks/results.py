@@ -159,7 +159,6 @@ def machine() -> Found:
         "flags": list(cpu_flags()),
         "python": python_version(),
         "packages": {name: version(name) for name in packages if _installed(name)},
-        "load": os.getloadavg()[0],
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from results import Make, Results, table
+from results import Make, Results, percent, table
 
 from figures import scale, speech, texts, vision
 
@@ -37,17 +37,18 @@ def machines(r: Results) -> str:
 
 
 def runs(r: Results) -> str:
+    """`others' work`: the share of all cores' time that the rest of the machine took meanwhile."""
     rows = [
         [
             f"`{part['command']}`",
             part["date"],
             part["commit"] or "",
             "" if part["minutes"] is None else str(part["minutes"]),
-            "" if (load := part["machine"]["load"]) is None else f"{load:.1f}",
+            "" if part["others"] is None else percent(part["others"], 0),
         ]
         for part in r.parts.values()
     ]
-    return table(["command", "day", "commit", "minutes", "load before"], rows)
+    return table(["command", "day", "commit", "minutes", "others' work"], rows)
 
 
 def samples(r: Results) -> str:

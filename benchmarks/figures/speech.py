@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from results import Found, Make, Results, number, table, times
 
+COUNTS = ("insertions", "deletions", "peak_mb")
+
 
 def heard(r: Results, part: str, contestant: str = "ours", set_name: str = "voice_dev") -> Found:
     return next(
@@ -30,7 +32,7 @@ def speech(part: str) -> Make:
                 f"{row['clips_per_s']:.2f}",
                 "" if row["contestant"] == "ours" else times(ours / row["clips_per_s"]),
                 f"{row['wer_percent']:.2f}",
-                *(str(row[key] or "") for key in ("insertions", "deletions", "peak_mb")),
+                *("" if row[key] is None else str(row[key]) for key in COUNTS),
             ]
             for row in r.found(part)
         ]
