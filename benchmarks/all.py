@@ -135,7 +135,7 @@ BENCHMARKS = {
         "--only photos_12mp --photos 16 --slow-photos 4 --repeats 1",
         7,
     ),
-    "labels": Benchmark("labels", "--photos 500", "--photos 32", 2),
+    "labels": Benchmark("labels", "--photos 500", "--photos 32", 0.7),
     "quality": Benchmark("quality", "--speech", HELD_OUT, 1, _shares),
     "quality_fp32": Benchmark(
         "quality", "--precision fp32", f"{HELD_OUT} --precision fp32", 0.7, _errors_only
@@ -157,15 +157,15 @@ BENCHMARKS = {
         10,
         _without_set,
     ),
-    "one_core": Benchmark("one_core", "", "--more 6 --chats 200", 3),
-    "fleet": Benchmark("fleet", "{core}", "{core} --captures 1e6 --sample 3", 2),
+    "one_core": Benchmark("one_core", "", "--more 6 --chats 200", 2),
+    "fleet": Benchmark("fleet", "{core}", "{core} --captures 1e6 --sample 3", 1),
     "scale": Benchmark("scale", "--items 100000", "--items 600", 13),
-    "crash": Benchmark("crash", "--kills 40 --mix photos mixed chats", "--kills 2", 3),
+    "crash": Benchmark("crash", "--kills 100 --mix photos mixed chats", "--kills 2", 4),
     "hostile": Benchmark(
         "hostile",
         "--media 20000 --manifests 2000",
         "--media 60 --manifests 40 --wholes 4",
-        8,
+        4,
     ),
     "samples": Benchmark("samples", "", "", 0.3),
 }

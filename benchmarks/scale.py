@@ -179,6 +179,7 @@ def measure(folder: Path, media: int, chats: int) -> dict[str, Any]:
         return report, time.perf_counter() - started
 
     meter = Meter(media + chats)
+    meter.before = (0, 0.0, meter.cpu_s())  # making the uploads does not count
     watcher = threading.Thread(target=meter.watch, daemon=True)
     watcher.start()
     report, whole_s = run(meter)

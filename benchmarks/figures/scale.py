@@ -56,7 +56,7 @@ def one_core(r: Results) -> str:
     rows = [
         [
             shown,
-            f"{found['cpu_s'][kind]:.3g}",
+            f"{found['cpu_s'][kind]:.2g}",
             parts,
             measured.format(f"{found['captures'][kind]:,}"),
         ]
