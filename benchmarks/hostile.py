@@ -223,7 +223,7 @@ def nasty_files(folder: Path) -> list[str]:
     for name, target in (("out", "/etc/passwd"), ("zero", "/dev/zero"), ("loop", "loop.jpg")):
         (folder / f"{name}.jpg").symlink_to(target)
     (folder / "huge.png").write_bytes(png(50_000, 50_000, b""))
-    (folder / "bomb.png").write_bytes(png(30_000, 30_000, zlib.compress(bytes(30_001 * 30_000), 9)))
+    (folder / "bomb.png").write_bytes(png(30_000, 30_000, zlib.compress(bytes(30_001 * 30_000), 1)))
     jpeg = cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1].tobytes()
     at = jpeg.index(b"\xff\xc0") + 5
     (folder / "huge.jpg").write_bytes(
@@ -232,7 +232,7 @@ def nasty_files(folder: Path) -> list[str]:
     wav = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16_000, 32_000, 2, 16)
     with (folder / "endless.wav").open("wb") as file:
         file.write(wav + b"data\xff\xff\xff\xff")
-        file.truncate(3 << 30)  # hours of silence, sparse on disk
+        file.truncate(1 << 29)  # over four hours of silence, sparse on disk
     return sorted(p.name for p in folder.iterdir())
 
 

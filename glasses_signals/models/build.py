@@ -214,7 +214,7 @@ def _sync(paths: Iterable[Path]) -> None:
 def _lock(report: Callable[[str], None]) -> Iterator[int]:
     """Hold the cache's build lock; yields its file descriptor."""
     cache_dir().mkdir(parents=True, exist_ok=True)
-    with (cache_dir() / ".lock").open("w") as file:
+    with (cache_dir() / ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
