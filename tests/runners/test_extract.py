@@ -124,24 +124,17 @@ def test_a_second_run_does_nothing_and_writes_the_same_bytes(
     assert report.counts["already_done"] == report.counts["allowed"]
 
 
-def test_unit_size_and_workers_do_not_change_the_bytes(
-    run: tuple[Path, RunReport], samples: Path, tmp_path: Path
-) -> None:
-    other = settings(unit_items=5, decode_workers=1)
-    extract(samples / "uploads", samples / "accounts.jsonl", tmp_path, other)
-    assert (tmp_path / "profiles.jsonl").read_bytes() == (run[0] / "profiles.jsonl").read_bytes()
-
-
-def test_a_new_bundle_alone_is_processed(
+def test_a_new_bundle_alone_is_processed_and_unit_size_and_workers_change_no_byte(
     run: tuple[Path, RunReport], samples: Path, tmp_path: Path
 ) -> None:
     uploads, out = tmp_path / "uploads", tmp_path / "out"
+    other = settings(unit_items=5, decode_workers=1)
     for bundle in sorted((samples / "uploads").iterdir()):
         if bundle.name != "ben-2":
             shutil.copytree(bundle, uploads / bundle.name)
-    extract(uploads, samples / "accounts.jsonl", out, settings())
+    extract(uploads, samples / "accounts.jsonl", out, other)
     shutil.copytree(samples / "uploads" / "ben-2", uploads / "ben-2")
-    report = extract(uploads, samples / "accounts.jsonl", out, settings())
+    report = extract(uploads, samples / "accounts.jsonl", out, other)
     manifest = json.loads((uploads / "ben-2" / "upload.json").read_text())
     assert report.counts["allowed"] - report.counts["already_done"] == len(
         [item for item in manifest["items"] if item["captured_at"] >= "2025-12-16"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,28 +66,38 @@ def test_small_print_is_not_overlooked(reader: TextReader, height: int, degrees:
     assert "JOHNSON" in " ".join(passages(lines))
 
 
-@pytest.mark.usefixtures("reader")
+@pytest.fixture(scope="module")
+def signs(
+    reader: TextReader, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, ...], list[dict[str, object]]]:
+    """What is said of photos of each text, which is written in four ways."""
+    folder = tmp_path_factory.mktemp("signs")
+    texts = [lines for lines in (CHURCH, PILLS, POSTER, BOOK, SHOP) for _ in STYLES[1::2]]
+    styles = itertools.cycle(STYLES[1::2])
+    files = [photo(folder, lines, next(styles), str(n)) for n, lines in enumerate(texts)]
+    found: dict[tuple[str, ...], list[dict[str, object]]] = {}
+    for lines, told in zip(texts, tagged(files), strict=True):
+        found.setdefault(lines, []).append(told)
+    return found
+
+
 @pytest.mark.parametrize(
     ("lines", "topic"), [(CHURCH, "religion"), (PILLS, "health"), (POSTER, "politics")]
 )
 def test_a_sensitive_text_excludes_the_picture_however_it_is_written(
-    tmp_path: Path, lines: tuple[str, ...], topic: str
+    signs: dict[tuple[str, ...], list[dict[str, object]]], lines: tuple[str, ...], topic: str
 ) -> None:
-    files = [photo(tmp_path, lines, style, str(i)) for i, style in enumerate(STYLES[1::2])]
-    found = tagged(files)
-    assert [line["excluded"] for line in found] == [f"sensitive:{topic}"] * len(files)
-    assert all(line["interests"] == [] for line in found)
+    assert [told["excluded"] for told in signs[lines]] == [f"sensitive:{topic}"] * 4
+    assert all(told["interests"] == [] for told in signs[lines])
 
 
-@pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize(("lines", "interest"), [(BOOK, RUNNING), (SHOP, FISHING)])
 def test_a_text_gives_the_interest_it_speaks_of(
-    tmp_path: Path, lines: tuple[str, ...], interest: str
+    signs: dict[tuple[str, ...], list[dict[str, object]]], lines: tuple[str, ...], interest: str
 ) -> None:
-    files = [photo(tmp_path, lines, style, str(i)) for i, style in enumerate(STYLES[1::2])]
-    for line in tagged(files):
-        assert line["excluded"] is None
-        assert interest in [found["id"] for found in line["interests"]]  # type: ignore[attr-defined]
+    for told in signs[lines]:
+        assert told["excluded"] is None
+        assert interest in [found["id"] for found in told["interests"]]  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("reader")
