@@ -51,12 +51,14 @@ QUICK_FILES = {  # of those folders
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         file = item.path.relative_to(REPOSITORY / "tests").as_posix()
         folder = file.split("/")[0]
         if file in SLOW_FILES or (folder in SLOW_FOLDERS and file not in QUICK_FILES):
             item.add_marker(pytest.mark.slow)
+    if hasattr(config, "workerinput"):  # one of several processes: what takes long comes first
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
