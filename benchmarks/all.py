@@ -97,14 +97,14 @@ BENCHMARKS = {
         "speech",
         "--only ours,cpp --sets voice_dev --clips 60 --repeats 3",
         "--only ours,cpp --sets voice_dev --clips 4 --repeats 1",
-        3,
+        2,
         _results,
     ),
     "speech_openai": Benchmark(
         "speech",
         "--only ours,openai --sets voice_dev --clips 40 --repeats 1",
         "--only ours,openai --sets voice_dev --clips 3 --repeats 1",
-        1.5,
+        1,
         _results,
     ),
     "speech_real": Benchmark(
@@ -118,7 +118,7 @@ BENCHMARKS = {
         "speech",
         "--only ours --sets nonspeech_dev,long --repeats 1",
         "--only ours --sets nonspeech_dev --clips 3 --repeats 1",
-        1.5,
+        1,
         _results,
     ),
     "speech_beam5": Benchmark(
@@ -136,11 +136,11 @@ BENCHMARKS = {
         7,
     ),
     "labels": Benchmark("labels", "--photos 500", "--photos 32", 0.7),
-    "quality": Benchmark("quality", "--speech", HELD_OUT, 1, _shares),
+    "quality": Benchmark("quality", "--speech", HELD_OUT, 0.8, _shares),
     "quality_fp32": Benchmark(
-        "quality", "--precision fp32", f"{HELD_OUT} --precision fp32", 0.7, _errors_only
+        "quality", "--precision fp32", f"{HELD_OUT} --precision fp32", 0.3, _errors_only
     ),
-    "held_out": Benchmark("quality", HELD_OUT, HELD_OUT, 0.4, _errors_only),
+    "held_out": Benchmark("quality", HELD_OUT, HELD_OUT, 0.2, _errors_only),
     "restraint": Benchmark("restraint", "", "", 0.2, _counts),
     "restraint_fp32": Benchmark(
         "restraint", "--precision fp32", "--precision fp32", 0.3, _figures_only
@@ -148,8 +148,8 @@ BENCHMARKS = {
     "spoken_restraint": Benchmark(
         "spoken_restraint", "--sentences 50 --seeds 4", "--sentences 3", 2, _counts
     ),
-    "bystanders": Benchmark("bystanders", "", "--mixes 4 --thresholds 8", 1.5),
-    "languages": Benchmark("languages", "{languages}", "{languages} --clips 4", 2),
+    "bystanders": Benchmark("bystanders", "", "--mixes 4 --thresholds 8", 1),
+    "languages": Benchmark("languages", "{languages}", "{languages} --clips 4", 1.5),
     "job": Benchmark(
         "job",
         "--voices 200 --photos 200 --videos 10 --repeats 1 --device {device} {job_set}",
