@@ -1,7 +1,5 @@
-"""Sentences spoken by synthetic voices, with noise: for measuring, and for examples of mishearing.
-
-Needs the Debian packages `flite` and `espeak-ng`; other voices are a test-time matter as well.
-"""
+"""Sentences spoken by synthetic voices, with noise. Needs the Debian packages `flite` and
+`espeak-ng`."""
 
 from __future__ import annotations
 
@@ -28,8 +26,6 @@ def speak(text: str, voice: Voice, file: Path) -> Waveform:
     engine, name = voice
     if engine == "flite":
         command = ["flite", "-voice", name, "-t", text, "-o", str(file)]
-    elif engine == "piper":
-        command = ["piper", "-m", name, "-f", str(file), "--", text]
     else:
         command = [engine, "-v", name, "-s", "155", "-w", str(file), text]
     subprocess.run(command, check=True, capture_output=True)
@@ -45,19 +41,3 @@ def noisy(wave: Waveform, noise: NDArray[np.float32], snr_db: float) -> Waveform
     noise = noise * np.sqrt(np.mean(loud**2) / np.mean(noise**2) / 10 ** (snr_db / 10))
     sound = 0.3 * (sound + noise) / np.abs(sound + noise).max()
     return Waveform(sound.astype(np.float32))
-
-
-def murmur(samples: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Made noise, float32 [samples]: its power falls with frequency as 1/f to 1/f^2, as that of
-    wind, traffic and halls does, and it swells and ebbs within seconds."""
-    slope = rng.uniform(0.5, 1.0)
-    spectrum = np.fft.rfft(rng.standard_normal(samples))
-    hum = np.fft.irfft(spectrum / np.arange(1, len(spectrum) + 1) ** slope, samples)
-    beats = np.interp(np.arange(samples), *_swell(samples, rng))
-    return np.asarray(hum / np.abs(hum).max() * beats, np.float32)
-
-
-def _swell(samples: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Loudness at points half a second apart."""
-    points = np.arange(0, samples + LEAD_SAMPLES, LEAD_SAMPLES)
-    return points, rng.uniform(0.4, 1.0, len(points))

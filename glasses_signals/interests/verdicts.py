@@ -25,10 +25,12 @@ LANGUAGE_UNSUPPORTED = "language_unsupported"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a text or picture suggests, or why nothing of it may be used."""
+    """What a text or picture suggests, or why nothing of it may be used. `harmless` is the
+    probability that it touches no sensitive topic."""
 
     interests: tuple[MappedInterest, ...] = ()
     excluded: str | None = None  # "sensitive:<topic>" or "language_unsupported"
+    harmless: float = 1.0
 
 
 class TextVerdicts:
@@ -66,10 +68,10 @@ class TextVerdicts:
         return verdicts
 
     def _judge(self, texts: Sequence[str], embeddings: NDArray[np.float32]) -> Iterator[Verdict]:
-        topics = self._gate.check(texts, embeddings, self._encoder)
+        readings = self._gate.read(texts, embeddings, self._encoder)
         mapped = self._mapper.map(texts, embeddings)
-        for topic, interests in zip(topics, mapped, strict=True):
-            if topic is None:
-                yield Verdict(interests)
+        for reading, interests in zip(readings, mapped, strict=True):
+            if reading.topic is None:
+                yield Verdict(interests, harmless=reading.harmless)
             else:
-                yield Verdict(excluded=f"sensitive:{topic}")
+                yield Verdict(excluded=f"sensitive:{reading.topic}")

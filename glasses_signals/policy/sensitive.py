@@ -6,6 +6,7 @@ import csv
 import functools
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,12 @@ from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS, Policy
 NODES = DEFAULT_POLICY.parent / "sensitive_nodes.tsv"
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+
+# What share of the texts is sensitive: of those that the classifier learned from, by weight, and
+# cautiously of those in use. Probabilities are corrected for it after Saerens, Latinne and
+# Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities", 2002.
+_SHARE_LEARNED = 0.19
+_SHARE_IN_USE = 0.08
 
 _MIN_CLAUSE_WORDS = 3
 _CLAUSE_BORDER = re.compile(
@@ -32,12 +39,30 @@ def clauses_of(text: str) -> list[str]:
     return parts if len(parts) > 1 else []
 
 
+def _in_use(harmless: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities that texts are harmless, as learned, for the share that is sensitive in use."""
+    kept = harmless * ((1 - _SHARE_IN_USE) / (1 - _SHARE_LEARNED))
+    return np.asarray(kept / (kept + (1 - harmless) * (_SHARE_IN_USE / _SHARE_LEARNED)), np.float64)
+
+
 @functools.cache
 def blocked_nodes() -> frozenset[str]:
     """Ids of the taxonomy nodes that are never emitted, from the reviewed list."""
     with NODES.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         return frozenset(row["id"] for row in rows if row["decision"] == "block")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the gate says of a text: the `topic` that stops it, one of `policy.TOPICS`, or None.
+
+    `harmless` is the probability, 0..1, that the text as a whole touches none: a text may pass and
+    be doubtful.
+    """
+
+    topic: str | None
+    harmless: float
 
 
 class SensitiveGate:
@@ -61,21 +86,33 @@ class SensitiveGate:
         embeddings: NDArray[np.float32],
         encode: Encode | None = None,
     ) -> list[str | None]:
-        """The topic that each text touches, one of `policy.TOPICS`, or None.
+        """The topic that each text touches, one of `policy.TOPICS`, or None; see `read`."""
+        return [reading.topic for reading in self.read(texts, embeddings, encode)]
+
+    def read(
+        self,
+        texts: Sequence[str],
+        embeddings: NDArray[np.float32],
+        encode: Encode | None = None,
+    ) -> list[Reading]:
+        """Which texts are stopped, and how harmless each is.
 
         `embeddings` are the texts' sentence embeddings, float32 [B, 384], L2-normalised. With
         `encode`, which makes such embeddings, the clauses of the texts that passed are judged as
         well: half a sentence about something else dilutes what the other half says. What a text
         gets doesn't depend on the others.
         """
-        verdicts = [
+        if not texts:
+            return []
+        whole = self._judge(texts, embeddings)
+        topics = [
             self._topic(probabilities, self._named_threshold if named else self._text_threshold)
-            for probabilities, named in zip(*self._judge(texts, embeddings), strict=True)
+            for probabilities, named in zip(*whole, strict=True)
         ]
         if encode is not None:
             parts = [
                 (place, clause)
-                for place, topic in enumerate(verdicts)
+                for place, topic in enumerate(topics)
                 if topic is None
                 for clause in clauses_of(texts[place])
             ]
@@ -83,10 +120,9 @@ class SensitiveGate:
             # A name was judged in its context above: "Judas Priest" is none out of it.
             judged, _ = self._judge(clauses, encode(clauses)) if parts else ((), ())
             for (place, _), probabilities in zip(parts, judged, strict=True):
-                verdicts[place] = verdicts[place] or self._topic(
-                    probabilities, self._text_threshold
-                )
-        return verdicts
+                topics[place] = topics[place] or self._topic(probabilities, self._text_threshold)
+        harmless = _in_use(whole[0][:, -1])
+        return [Reading(topic, float(p)) for topic, p in zip(topics, harmless, strict=True)]
 
     def probabilities(
         self, texts: Sequence[str], embeddings: NDArray[np.float32]

@@ -60,7 +60,7 @@ POLICY_ROWS = {
     "half_life_days": "Half-life of an interest, days",
     "retention_days": "Evidence is erased after, days",
     "min_confidence": "Lowest confidence kept",
-    "spoken_confidence": "Lowest confidence of what was heard, doubt about the words included",
+    "spoken_confidence": "Lowest confidence of what was heard, with doubt of words and topic",
     "min_score": "Lowest score kept",
     "min_occurrences": "Fewest captures for an interest",
     "min_audience": "Smallest audience told of",

@@ -277,10 +277,11 @@ class Judge:
             reason = sensitive[0] if sensitive else excluded[0] if excluded else observed.unusable
             return Judged(observed.item, (), reason)
         found: dict[tuple[str, Modality], Evidence] = {}
-        least = self._policy.spoken_confidence
+        harmless = min((verdicts[text].harmless for text in _texts(observed)), default=1.0)
         for modality, text, certain in _mapped_texts(observed):
+            least = 0.0 if modality is Modality.TEXT else self._policy.spoken_confidence
             for interest in verdicts[text].interests:
-                if modality is Modality.TEXT or interest.confidence * certain >= least:
+                if interest.confidence * certain * harmless >= least:
                     _keep_best(found, _evidence(observed.item, interest, modality, "text"))
         for lines in observed.printed:
             for interest in printed_interests(lines, verdicts):

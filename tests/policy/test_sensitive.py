@@ -85,6 +85,15 @@ def test_a_harmless_text_passes(text: str) -> None:
     assert check([text]) == [None]
 
 
+def test_harmless_texts_are_read_as_such() -> None:
+    texts = ["how long do I boil an egg", *SENSITIVE["health"]]
+    readings = gate().read(texts, encoder()(texts))
+    assert [reading.topic for reading in readings] == check(texts)
+    assert readings[0].harmless > 0.95
+    assert all(reading.harmless < 0.5 for reading in readings[1:])
+    assert gate().read([], np.empty((0, 384), np.float32)) == []
+
+
 def test_a_verdict_does_not_depend_on_the_company() -> None:
     texts = [text for texts in SENSITIVE.values() for text in texts] + HARMLESS
     embeddings = encoder()(texts)

@@ -52,6 +52,17 @@ def test_doubt_about_one_utterance_leaves_the_others_and_their_confidence() -> N
     assert evidence(both) == alone
 
 
+def test_what_may_be_sensitive_needs_words_that_are_more_certain() -> None:
+    doubtful = "a strike base tiny, so find cheap dinner recipes for four"
+    (verdict,) = judge(0.5).texts([doubtful])
+    assert verdict.interests and verdict.excluded is None and verdict.harmless < 0.9
+    best = max(interest.confidence for interest in verdict.interests)
+    enough = 0.5 / best / verdict.harmless
+    for certain, counts in ((enough - 0.01, False), (enough + 0.01, True)):
+        heard = Observed(item(ItemKind.VOICE), spoken=(doubtful,), certain=(certain,))
+        assert bool(evidence(heard)) == counts
+
+
 def test_what_was_written_is_certain() -> None:
     found = evidence(Observed(item(ItemKind.TEXT), written=(SAID,)))
     assert found and {one.modality for one in found} == {Modality.TEXT}
