@@ -25,7 +25,7 @@ def judge() -> TextVerdicts:
 def test_each_text_gets_its_interest_or_the_reason_why_not(judge: TextVerdicts) -> None:
     jazz, bread, coin, church, spanish, boots = judge(TEXTS)
     assert jazz.interests and bread.interests and boots.interests
-    assert coin == Verdict()
+    assert coin == Verdict(harmless=coin.harmless) and 0.9 < coin.harmless < 1
     assert church.excluded == "sensitive:religion"
     assert spanish.excluded == LANGUAGE_UNSUPPORTED
     assert not church.interests and not spanish.interests
@@ -73,5 +73,5 @@ def test_plain_requests_are_understood_in_either_precision(precision: str) -> No
     judge = TextVerdicts(load_policy(), EncoderSettings(precision=precision))
     jazz, bread, coin, church, spanish, boots = judge(TEXTS)
     assert jazz.interests and bread.interests and boots.interests
-    assert coin == Verdict()
+    assert coin == Verdict(harmless=coin.harmless) and 0.9 < coin.harmless < 1
     assert church.excluded and spanish.excluded
