@@ -3,7 +3,8 @@
 A few small networks over the Interest nodes and "nothing", on top of sentence embeddings, say how
 probable each node is; a node's probability includes its descendants'. Two more such heads say
 whether the text wants to buy something, and what. `benchmarks/train_mapper.py` trains all three on
-the example sentences of `data/examples`; `docs/interests.md` has what else was tried.
+the example sentences of `data/examples`; `docs/interests.md` has what else was tried. Arrays are
+float32, rows first.
 """
 
 from __future__ import annotations

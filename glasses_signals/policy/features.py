@@ -40,7 +40,7 @@ def lexicon_features(findings: Findings, words: int) -> NDArray[np.float32]:
 
 
 def gram_buckets(words: Sequence[str]) -> NDArray[np.intp]:
-    """The buckets of a text's word and letter n-grams, sorted, each once.
+    """The buckets of a text's word and letter n-grams, sorted, each once: intp [buckets].
 
     Letters are taken across word borders, so that a word cut in two keeps most of its n-grams.
     """

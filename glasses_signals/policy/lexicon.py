@@ -76,6 +76,8 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Term:
+    """Words that name a topic, or hint at it."""
+
     topic: str
     grade: Grade
     words: str  # normalised, separated by one space

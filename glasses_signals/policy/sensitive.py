@@ -86,7 +86,9 @@ class SensitiveGate:
         embeddings: NDArray[np.float32],
         encode: Encode | None = None,
     ) -> list[str | None]:
-        """The topic that each text touches, one of `policy.TOPICS`, or None; see `read`."""
+        """The topic that each text touches, one of `policy.TOPICS`, or None; as `read`, of float32
+        [B, 384].
+        """
         return [reading.topic for reading in self.read(texts, embeddings, encode)]
 
     def read(

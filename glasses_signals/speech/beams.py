@@ -42,7 +42,7 @@ class Search:
         return full or len(self.beams[0].tokens) >= self.most_tokens
 
     def advance(self, tokens: NDArray[np.int64], log_probabilities: NDArray[np.float32]) -> None:
-        """Take the likeliest continuations among each beam's likeliest tokens [beams, N]."""
+        """Take the likeliest continuations among each beam's likeliest tokens, int64 [beams, N]."""
         candidates = sorted(
             (-beam.total - float(log_probability), parent, int(token))
             for parent, beam in enumerate(self.beams)

@@ -66,8 +66,9 @@ def choose_language(
 ) -> Language:
     """Language of a recording with `speech_s` of speech in its longest window.
 
-    `probabilities` are Whisper's, one for each of `codes` (none: an English-only model). `spoken`
-    are BCP 47 tags of its owner's languages, which narrow the choice; () for any.
+    `probabilities` are Whisper's, float32 [languages], in the order of `codes` (none: an
+    English-only model). `spoken` are BCP 47 tags of its owner's languages, which narrow the choice;
+    () for any.
     """
     if settings.language or not codes:
         return Language(settings.language or settings.default, 1.0)

@@ -19,7 +19,7 @@ _HANN = np.hanning(FFT_SAMPLES + 1)[:-1].astype(np.float32)  # periodic, as torc
 
 
 def power_spectrum(samples: Floats, frames: int) -> Floats:
-    """Squared magnitudes [frames, 201] of `samples` [N] followed by silence.
+    """Squared magnitudes float32 [frames, 201] of `samples`, float32 [N], followed by silence.
 
     Samples beyond frames x 160 are cut. Only frames that touch the samples are transformed.
     """

@@ -102,7 +102,7 @@ class WhisperModel:
         return [self.languages[language], task, self.tokens.no_timestamps]
 
     def encode(self, powers: Sequence[NDArray[np.float32]], positions: int) -> Memory:
-        """Cross-attention keys and values of `positions` for power spectra [T, 201].
+        """Cross-attention keys and values of `positions` for power spectra, float32 [T, 201].
 
         Silence computed beforehand follows each window, up to that many positions. On a CPU one
         row at a time, of any length, in place: larger batches fall out of its caches. Elsewhere
@@ -138,8 +138,8 @@ class WhisperModel:
         cross: Memory,
         candidates: int = 1,
     ) -> Step:
-        """Feed `tokens` [R, S]; gives the outputs after the last of them. `cross` has B rows, R is
-        a multiple of B."""
+        """Feed `tokens`, int64 [R, S]; gives the outputs after the last of them. `cross` has B
+        rows, R is a multiple of B."""
         rows = len(tokens)
         missing = next(iter(past.values())).shape[0] - rows
         out = self._decoder.run_bound(
@@ -172,7 +172,7 @@ def _even(count: int) -> int:
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[np.float32]:
-    """Over the last axis."""
+    """Over the last axis, float32 [..., N]."""
     shifted = np.exp(logits - logits.max(-1, keepdims=True))
     result: NDArray[np.float32] = (shifted / shifted.sum(-1, keepdims=True)).astype(np.float32)
     return result

@@ -91,6 +91,9 @@ class Transcriber:
     """Batch operator: recordings of any accounts in, transcripts out, in the same order."""
 
     def __init__(self, settings: SpeechSettings = SpeechSettings()) -> None:
+        """Open the models. BadModel when one isn't built or the device can't be had; BadInput for a
+        language that the model doesn't know, or a beam under 1.
+        """
         if settings.language:
             narrowed = replace(settings.languages, language=settings.language)
             settings = replace(settings, languages=narrowed)

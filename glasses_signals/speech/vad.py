@@ -72,8 +72,9 @@ def speech_spans(
 ) -> list[Span]:
     """Stretches of speech, without padding, in order.
 
-    Speech starts above one threshold and ends when it stays under a lower one for long enough, as
-    in Silero's `get_speech_timestamps`.
+    `probabilities` are one recording's, float32 [windows], as `VoiceActivity` gives them. Speech
+    starts above one threshold and ends when it stays under a lower one for long enough, as in
+    Silero's `get_speech_timestamps`.
     """
     frame_s = FRAME_SAMPLES / SAMPLE_RATE
     spans: list[Span] = []

@@ -104,7 +104,10 @@ def _key(text: str, precision: str) -> bytes:
 
 
 def train(inputs: Inputs, classes: NDArray[np.intp], weights: Array, seed: int) -> dict[str, Array]:
-    """One network by Adam (Kingma and Ba 2015) on weighted cross-entropy; its arrays by name."""
+    """One network by Adam (Kingma and Ba 2015) on weighted cross-entropy; its arrays by name.
+
+    `classes` intp [N], `weights` float32 [N].
+    """
     rng = np.random.default_rng(seed)
     network = _fresh(inputs, rng)
     first = {name: np.zeros_like(array) for name, array in network.items()}
@@ -214,7 +217,7 @@ def write_weights(networks: Sequence[dict[str, Array]]) -> None:
 def fold_errors(
     threshold: float, kept: Path | None = None
 ) -> dict[tuple[str, str], NDArray[np.bool_]]:
-    """By topic and style, bool: is each example judged wrongly by the other four fifths' network?
+    """By topic and style, bool [examples]: is it judged wrongly by the other four fifths' network?
 
     A text and all copies made from it are in one fifth. Whole texts only, one network.
     """
@@ -234,7 +237,7 @@ def fold_errors(
 def read_examples(
     kept: Path | None,
 ) -> tuple[list[Example], Inputs, NDArray[np.intp], Array]:
-    """All examples and copies, and of each its inputs, its class and its weight."""
+    """All N examples and copies; their inputs, classes (intp [N]) and weights (float32 [N])."""
     lexicon = Lexicon()
     written, ordinary = written_examples(), ordinary_examples(lexicon)
     examples = [*written, *ordinary, *copies(written, ordinary, lexicon)]
