@@ -203,7 +203,9 @@ def test_a_crash_of_worker_or_run_dumps_nothing(place: Place) -> None:
     workers[0].send_signal(signal.SIGABRT)
     workers[0].wait()
     running.send_signal(signal.SIGABRT)
-    assert running.wait() == -signal.SIGABRT
+    # Telling where it was, it reads frames of threads that still run, and may fault at that.
+    assert running.wait() in (-signal.SIGABRT, -signal.SIGSEGV)
+    assert b"Fatal Python error: Aborted" in (place.left / "log-glasses").read_bytes()
     assert len(limits) > 1
     assert max(limits) <= 1  # bytes: no file fits, and no crash handler is started
     assert not list(place.left.rglob("core*"))

@@ -66,7 +66,9 @@ def test_a_node_that_is_lost_takes_no_item_along(
 
     accounts = samples / "accounts.jsonl"
     extract(uploads, accounts, tmp_path / "local", ExtractSettings(as_of=AS_OF, device="cpu"))
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    watchful = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500}
+    head = {"num_cpus": 0, "_system_config": watchful}  # or a loss is noticed after half a minute
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
         cluster.wait_for_nodes()
