@@ -1,5 +1,8 @@
 """Batched beam search, as openai-whisper's `BeamSearchDecoder` with patience 1 and no penalty.
 
+Texts are compared by the sum of their tokens' log-probabilities, and by a little of how likely
+their wording is (`speech/wording.py`; shallow fusion: Gulcehre et al., arXiv 1503.03535).
+
 All windows search side by side in one batch; a window's beams share its encoder memory. What a
 window gives does not depend on its neighbours.
 """
@@ -7,23 +10,30 @@ window gives does not depend on its neighbours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glasses_signals.speech.decoding import COMPACT_BELOW, Decoded, Opening
 from glasses_signals.speech.model import Memory, WhisperModel
+from glasses_signals.speech.wording import START_OF_TEXT, Said, Wording
 
 
 @dataclass(frozen=True, slots=True)
 class Beam:
     """A beginning of a text: `total` is the sum of its tokens' log-probabilities, the end token's
-    included. `parent` is the beam of the step before that it continues."""
+    included. `parent` is the beam of the step before that it continues, `said` what its words are
+    worth beside that."""
 
     tokens: tuple[int, ...]
     total: float
     parent: int
+    said: Said = START_OF_TEXT
+
+    @property
+    def rank(self) -> float:
+        return self.total + self.said.worth
 
 
 @dataclass(slots=True)
@@ -33,6 +43,7 @@ class Search:
     width: int
     most_tokens: int
     end: int
+    wording: Wording | None = None
     beams: list[Beam] = field(default_factory=lambda: [Beam((), 0.0, 0)])
     finished: list[Beam] = field(default_factory=list)
 
@@ -43,28 +54,31 @@ class Search:
 
     def advance(self, tokens: NDArray[np.int64], log_probabilities: NDArray[np.float32]) -> None:
         """Take the likeliest continuations among each beam's likeliest tokens, int64 [beams, N]."""
-        candidates = sorted(
-            (-beam.total - float(log_probability), parent, int(token))
-            for parent, beam in enumerate(self.beams)
+        candidates = [
+            self._continued(parent, token, log_probability)
+            for parent in range(len(self.beams))
             for token, log_probability in zip(
-                tokens[parent], log_probabilities[parent], strict=True
+                tokens[parent].tolist(), log_probabilities[parent].tolist(), strict=True
             )
-        )
+        ]
         going: list[Beam] = []
-        for negative, parent, token in candidates:
-            before = self.beams[parent].tokens
-            if token != self.end:
-                going.append(Beam((*before, token), -negative, parent))
+        for beam in sorted(candidates, key=lambda b: (-b.rank, b.parent, b.tokens[-1])):
+            if beam.tokens[-1] != self.end:
+                going.append(beam)
                 if len(going) == self.width:
                     break
             elif len(self.finished) < self.width:
-                self.finished.append(Beam(before, -negative, parent))
+                self.finished.append(replace(beam, tokens=beam.tokens[:-1]))
         self.beams = going
 
+    def _continued(self, parent: int, token: int, log_probability: float) -> Beam:
+        beam = self.beams[parent]
+        said = self.wording.after(beam.said, token) if self.wording else beam.said
+        return Beam((*beam.tokens, token), beam.total + log_probability, parent, said)
+
     def best(self) -> Decoded:
-        """The finished text of the likeliest tokens on average; an unfinished one if there is no
-        other."""
-        chosen = max(self.finished or self.beams[:1], key=lambda b: b.total / max(len(b.tokens), 1))
+        """The likeliest finished text; an unfinished one if there is no other."""
+        chosen = max(self.finished or self.beams[:1], key=lambda beam: beam.rank)
         mean = chosen.total / (len(chosen.tokens) + 1)
         return Decoded(chosen.tokens, mean, bool(self.finished))
 
@@ -76,9 +90,14 @@ def decode_beams(
     prompts: Sequence[Sequence[int]],
     most_tokens: Sequence[int],
     width: int,
+    wordings: Sequence[Wording | None] | None = None,
 ) -> list[Decoded]:
-    """Text of each window by a search `width` beams wide; arguments as for `decode`."""
-    searches = [Search(width, most, model.tokens.end) for most in most_tokens]
+    """Text of each window by a search `width` beams wide; arguments as for `decode`. `wordings[i]`
+    knows how what is said in window i is usually worded."""
+    searches = [
+        Search(width, most, model.tokens.end, wording)
+        for most, wording in zip(most_tokens, wordings or [None] * len(prompts), strict=True)
+    ]
     active = list(range(len(searches)))
     fed = np.array(prompts, np.int64).reshape(len(searches), -1)
     past, bias = opening.past, model.first_bias

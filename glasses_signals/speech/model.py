@@ -72,7 +72,7 @@ class WhisperModel:
         description = json.loads(built.file("whisper.json").read_text())
         self.tokens = Tokens(**description["tokens"])
         self.languages: dict[str, int] = description["languages"]
-        self._vocabulary = [base64.b64decode(token) for token in description["vocabulary"]]
+        self.vocabulary = [base64.b64decode(token) for token in description["vocabulary"]]
         size, suppressed = description["dims"]["n_vocab"], description["suppress"]
         self.bias = self._bias(size, suppressed)
         self.first_bias = self._bias(size, [*suppressed, *description["suppress_first"]])
@@ -92,7 +92,7 @@ class WhisperModel:
 
     def text(self, tokens: Sequence[int]) -> str:
         """What the text tokens among these spell; bytes that are no UTF-8 become U+FFFD."""
-        spelled = b"".join(self._vocabulary[t] for t in tokens if t < len(self._vocabulary))
+        spelled = b"".join(self.vocabulary[t] for t in tokens if t < len(self.vocabulary))
         return spelled.decode("utf-8", errors="replace").strip()
 
     def prompt(self, language: str, task: int) -> list[int]:

@@ -27,6 +27,7 @@ from glasses_signals.speech.mel import SAMPLE_RATE, power_spectrum
 from glasses_signals.speech.model import Memory, WhisperModel
 from glasses_signals.speech.vad import VadSettings, VoiceActivity, speech_spans
 from glasses_signals.speech.windows import Shape, WindowSettings, plan_windows, window_shape
+from glasses_signals.speech.wording import Wording, WordingSettings
 
 _CONTEXTS = 3  # short with borrowed silence, longer, full: see `window_shape`
 MOST_LANES = 4  # 64 short clips make about as many batches
@@ -52,6 +53,8 @@ class SpeechSettings:
     windows: WindowSettings = field(default_factory=WindowSettings)
     guards: GuardSettings = field(default_factory=GuardSettings)
     languages: LanguageSettings = field(default_factory=LanguageSettings)
+    # How English is worded, in searches of more than one text; None: sounds alone decide.
+    wording: WordingSettings | None = field(default_factory=WordingSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,11 @@ class Transcriber:
                 f"language {settings.language!r} is unknown to {built.name}: "
                 f"use one of {', '.join(sorted(known))}"
             )
+        self._wording = (
+            Wording(self._whisper.vocabulary, self._whisper.tokens.end, settings.wording)
+            if settings.wording is not None
+            else None
+        )
         self._vad = VoiceActivity(threads)
         self.provider = self._whisper.provider
         self.models = {
@@ -204,7 +212,7 @@ class Transcriber:
         prompts = [model.prompt(code, model.tokens.transcribe) for code in codes]
         hot = group[0].attempt - _CONTEXTS
         temperature = self.settings.temperatures[hot] if hot >= 0 else 0.0
-        results = self._decoded(cross, opening, prompts, group, temperature)
+        results = self._decoded(cross, opening, prompts, group, codes, temperature)
         heard = [
             self._judged(window, decoded, float(no_speech))
             for window, decoded, no_speech in zip(group, results, opening.no_speech, strict=True)
@@ -217,11 +225,15 @@ class Transcriber:
         opening: Opening,
         prompts: Sequence[Sequence[int]],
         windows: Sequence[_Window],
+        codes: Sequence[str],
         temperature: float = 0.0,
     ) -> list[Decoded]:
+        """Texts of windows, to be written in the languages of `codes`."""
         limits = [most_tokens(w.speech_s, self.settings.guards) for w in windows]
         if self.settings.beam > 1 and temperature == 0:
-            return decode_beams(self._whisper, cross, opening, prompts, limits, self.settings.beam)
+            wordings = [self._wording if code == "en" else None for code in codes]
+            width = self.settings.beam
+            return decode_beams(self._whisper, cross, opening, prompts, limits, width, wordings)
         return decode(self._whisper, cross, opening, prompts, limits, temperature)
 
     def _judged(self, window: _Window, decoded: Decoded, no_speech: float) -> _Heard:
@@ -242,6 +254,7 @@ class Transcriber:
             replace(opening, past=model.keep_rows(opening.past, foreign)),
             [model.prompt(codes[row], model.tokens.translate) for row in foreign],
             [heard[row].window for row in foreign],
+            ["en"] * len(foreign),
         )
         for row, decoded in zip(foreign, results, strict=True):
             if self._judged(heard[row].window, decoded, 0.0).reason is None:

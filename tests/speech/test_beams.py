@@ -35,14 +35,12 @@ def searched(language: Language, width: int) -> Decoded:
 
 
 def every_text(language: Language) -> dict[tuple[int, ...], float]:
-    """All texts under the limit that end, by their tokens' mean log-probability (the end token's
-    counted in the sum, not in the number: openai-whisper's MaximumLikelihoodRanker)."""
+    """All texts under the limit that end, by their log-probability, the end token's included."""
     totals = {}
     for length in range(1, MOST):
         for text in itertools.product(range(END), repeat=length):
             path = (END, *text, END)
-            total = sum(language[a, b] for a, b in itertools.pairwise(path))
-            totals[text] = float(total) / length
+            totals[text] = float(sum(language[a, b] for a, b in itertools.pairwise(path)))
     return totals
 
 
