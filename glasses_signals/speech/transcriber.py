@@ -47,6 +47,7 @@ class SpeechSettings:
     batch_rows: int = 8
     batch_positions: int = 3000  # encoder positions whose keys and values a batch may hold
     beam: int = 3  # texts followed side by side; 1: the likeliest token each time
+    beam_again: int = 8  # the same, where more than one, for the few windows heard again
     temperatures: tuple[float, ...] = (0.4, 0.8)
     vad: VadSettings = field(default_factory=VadSettings)
     distance: DistanceSettings = field(default_factory=DistanceSettings)
@@ -232,7 +233,8 @@ class Transcriber:
         limits = [most_tokens(w.speech_s, self.settings.guards) for w in windows]
         if self.settings.beam > 1 and temperature == 0:
             wordings = [self._wording if code == "en" else None for code in codes]
-            width = self.settings.beam
+            again = self.settings.beam_again if windows[0].attempt else 0
+            width = max(self.settings.beam, again)
             return decode_beams(self._whisper, cross, opening, prompts, limits, width, wordings)
         return decode(self._whisper, cross, opening, prompts, limits, temperature)
 
