@@ -169,7 +169,6 @@ class Recognise:
         started = perf_counter()
         transcripts = self.transcriber.transcribe(
             list(waveforms.values()),
-            accounts=[batch[i].item.account_id for i in waveforms],
             languages=[batch[i].account.languages for i in waveforms],
         )
         clock.add("speech", started, audio_s=sum(w.duration_s for w in waveforms.values()))

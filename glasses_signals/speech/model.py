@@ -81,9 +81,6 @@ class WhisperModel:
         self._float = _NUMPY_TYPES[kind]
         self._heads = int(str(heads))
         self._head_size = description["dims"]["n_text_state"] // self._heads
-        self.memory_bytes_per_position = (
-            len(self._cross) * description["dims"]["n_text_state"] * self._float.itemsize
-        )
 
     def _bias(self, size: int, suppressed: Sequence[int]) -> DeviceArray:
         bias = np.zeros(size, np.float32)

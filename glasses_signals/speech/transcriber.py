@@ -134,11 +134,10 @@ class Transcriber:
         self,
         waveforms: Sequence[Waveform],
         *,
-        accounts: Sequence[str] | None = None,
         languages: Sequence[tuple[str, ...]] | None = None,
     ) -> list[Transcript]:
         """Transcripts of recordings. `languages[i]` are the languages that the owner of recording i
-        speaks, () for any. A window never spans two recordings, so `accounts` changes nothing.
+        speaks, () for any. A window never spans two recordings.
         """
         samples = [waveform.samples for waveform in waveforms]
         job = _Job(samples, languages or [()] * len(samples), {})
@@ -179,8 +178,8 @@ class Transcriber:
             if group and (len(group) >= most or key(window) != key(group[0])):
                 yield group
                 group = []
-            held = self.settings.batch_positions // key(window)[1] // 2 * 2  # memories are even
-            most = max(2, min(self.settings.batch_rows, held)) * self._batches
+            held = max(2, self.settings.batch_positions // key(window)[1] // 2 * 2)  # even: Memory
+            most = max(1, min(self.settings.batch_rows, held)) * self._batches
             group.append(window)
         if group:
             yield group

@@ -7,6 +7,7 @@ import pytest
 
 from glasses_signals.errors import BadInput
 from glasses_signals.records import Waveform
+from glasses_signals.speech.guards import GuardSettings
 from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
 
 RATE = 16_000
@@ -41,14 +42,15 @@ def test_noisy_orders_keep_what_was_ordered(
 
 
 @pytest.mark.parametrize("beam", [1, 5])
-def test_text_depends_neither_on_batch_size_nor_on_neighbours(
+def test_text_depends_neither_on_batch_size_nor_on_neighbours_nor_on_lanes(
     recordings: dict[str, Waveform], beam: int
 ) -> None:
     names = list(recordings)[:7]  # three batches of three rows, the last not full
     shuffled = [names[i] for i in np.random.default_rng(1).permutation(len(names))]
     texts = []
-    for rows, order in ((1, names), (3, names), (16, shuffled)):
-        transcriber = Transcriber(SpeechSettings(device="cpu", batch_rows=rows, beam=beam))
+    for rows, threads, order in ((1, 1, names), (3, 3, names), (16, 2, shuffled)):
+        settings = SpeechSettings(device="cpu", batch_rows=rows, threads=threads, beam=beam)
+        transcriber = Transcriber(settings)
         heard = transcriber.transcribe([recordings[name] for name in order])
         texts.append({name: t.text for name, t in zip(order, heard, strict=True)})
     assert all(other == texts[0] for other in texts[1:])
@@ -97,6 +99,20 @@ def test_language_can_be_named(recordings: dict[str, Waveform]) -> None:
 def test_an_unknown_language_is_refused_with_the_known_ones() -> None:
     with pytest.raises(BadInput, match=r"'xx'.* en, "):
         Transcriber(SpeechSettings(device="cpu", language="xx"))
+
+
+def test_a_second_try_searches_wider(recordings: dict[str, Waveform]) -> None:
+    unsure = GuardSettings(sure_log_probability=0.0)  # so that all is heard twice
+    narrow, wide = (
+        Transcriber(SpeechSettings(device="cpu", guards=unsure, beam=2, beam_again=again))
+        for again in (2, 8)
+    )
+    noisy = [recordings[name] for name in recordings if name != "jfk"]
+    sums = [
+        sum(u.mean_log_probability for t in one.transcribe(noisy) for u in t.utterances)
+        for one in (narrow, wide)
+    ]
+    assert sums[0] != sums[1]
 
 
 def test_no_beam_is_refused() -> None:
