@@ -1,7 +1,8 @@
 """Batched beam search, as openai-whisper's `BeamSearchDecoder` with patience 1 and no penalty.
 
-Texts are compared by the sum of their tokens' log-probabilities, and by a little of how likely
-their wording is (`speech/wording.py`; shallow fusion: Gulcehre et al., arXiv 1503.03535).
+Texts are compared by their tokens' log-probabilities, and by a little of how likely their wording
+is (`speech/wording.py`; shallow fusion: Gulcehre et al., arXiv 1503.03535): on the way by the sum,
+ended ones per token, or those that leave out the rest of a long window would win.
 
 All windows search side by side in one batch; a window's beams share its encoder memory. What a
 window gives does not depend on its neighbours.
@@ -77,8 +78,8 @@ class Search:
         return Beam((*beam.tokens, token), beam.total + log_probability, parent, said)
 
     def best(self) -> Decoded:
-        """The likeliest finished text; an unfinished one if there is no other."""
-        chosen = max(self.finished or self.beams[:1], key=lambda beam: beam.rank)
+        """The likeliest finished text, per token; an unfinished one if there is no other."""
+        chosen = max(self.finished or self.beams[:1], key=lambda b: b.rank / (len(b.tokens) + 1))
         mean = chosen.total / (len(chosen.tokens) + 1)
         return Decoded(chosen.tokens, mean, bool(self.finished))
 

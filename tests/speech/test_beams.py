@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glasses_signals.models.store import open_model
 from glasses_signals.records import Waveform
-from glasses_signals.speech.beams import Search, decode_beams
+from glasses_signals.speech.beams import Beam, Search, decode_beams
 from glasses_signals.speech.decoding import Decoded, decode, open_windows
 from glasses_signals.speech.mel import power_spectrum
 from glasses_signals.speech.model import WhisperModel
@@ -35,12 +35,13 @@ def searched(language: Language, width: int) -> Decoded:
 
 
 def every_text(language: Language) -> dict[tuple[int, ...], float]:
-    """All texts under the limit that end, by their log-probability, the end token's included."""
+    """All texts under the limit that end, by their log-probability a token, the end included."""
     totals = {}
     for length in range(1, MOST):
         for text in itertools.product(range(END), repeat=length):
             path = (END, *text, END)
-            totals[text] = float(sum(language[a, b] for a, b in itertools.pairwise(path)))
+            total = sum(language[a, b] for a, b in itertools.pairwise(path))
+            totals[text] = float(total) / (length + 1)
     return totals
 
 
@@ -59,6 +60,12 @@ def test_a_search_as_wide_as_the_language_finds_the_likeliest_text(language: Lan
     found, texts = searched(language, VOCABULARY**MOST), every_text(language)
     assert found.finished
     assert texts[found.tokens] == pytest.approx(max(texts.values()), abs=1e-5)
+
+
+def test_a_text_that_ends_early_does_not_win_by_being_short() -> None:
+    search = Search(2, 40, END)
+    search.finished = [Beam((0,) * 5, -4.0, 0), Beam((0,) * 30, -9.0, 0)]
+    assert len(search.best().tokens) == 30
 
 
 @given(languages())
