@@ -12,8 +12,8 @@ import click
 from glasses_signals.cli import extract, machine, profiles, results, rights, stages, uploads
 from glasses_signals.cli.log import Log
 from glasses_signals.cli.options import EXIT_REFUSED, EXIT_USAGE
+from glasses_signals.core_dumps import forbid_core_dumps
 from glasses_signals.errors import BadModel, CannotStart, GlassesSignalsError, RunStopped
-from glasses_signals.policy.cores import forbid_core_dumps
 
 
 class Interrupted(Exception):

@@ -14,9 +14,9 @@ import socket
 import subprocess
 import sys
 
+from glasses_signals.core_dumps import forbid_core_dumps
 from glasses_signals.media import wire
 from glasses_signals.media.decode import DecodeSettings, DecodeTask, decode_file
-from glasses_signals.policy.cores import forbid_core_dumps
 
 _ORPHAN_FACTOR = 2
 

@@ -18,10 +18,10 @@ from time import perf_counter
 from typing import Any, Literal
 
 import glasses_signals
+from glasses_signals.core_dumps import forbid_core_dumps
 from glasses_signals.errors import CannotStart, RunStopped
 from glasses_signals.ledger.ledger import Ledger, Quarantined
 from glasses_signals.models.sessions import cpu_flags, resolve_device
-from glasses_signals.policy.cores import forbid_core_dumps
 from glasses_signals.policy.policy import Policy, load_policy
 from glasses_signals.profiles.files import write_profiles
 from glasses_signals.records import Item, Source

@@ -11,9 +11,9 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from glasses_signals.core_dumps import forbid_core_dumps
 from glasses_signals.errors import CannotStart
 from glasses_signals.media.pool import DecodePool
-from glasses_signals.policy.cores import forbid_core_dumps
 from glasses_signals.runners.admission import Admitted
 from glasses_signals.runners.local import decoded
 from glasses_signals.runners.units import UnitOperator, UnitResult, gather, weight
