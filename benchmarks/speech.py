@@ -234,7 +234,7 @@ def _in_order(words: Sequence[str], text: Sequence[str]) -> bool:
     return all(word in left for word in words)
 
 
-def main() -> None:
+def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--clips", type=int, default=240)
@@ -244,7 +244,35 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--soak", type=int, metavar="N", help="memory of ours over N short clips")
     parser.add_argument("--contest", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def installed(names: Sequence[str]) -> Iterator[str]:
+    """Those whose package is there; the others are named."""
+    for name in names:
+        if importlib.util.find_spec(CONTESTANTS[name][1]):
+            yield name
+        else:
+            print(f"{name}: {CONTESTANTS[name][1]} is not installed, left out")
+
+
+def measure(
+    set_name: str, names: Sequence[str], count: int, device: str, repeats: int
+) -> Iterator[dict[str, object]]:
+    """A line a contestant, after `repeats` rounds in which they take turns."""
+    rounds = [{name: run(name, set_name, count, device) for name in names} for _ in range(repeats)]
+    clips = len(clips_of(set_name, count)[0])
+    for name in names:
+        seconds = statistics.median(float(str(r[name]["seconds"])) for r in rounds)
+        last = rounds[-1][name]
+        row = {"set": set_name, "contestant": name, "clips": clips}
+        row |= {"seconds": round(seconds, 2), "clips_per_s": round(clips / seconds, 2)}
+        row |= score(set_name, count, last["texts"])  # type: ignore[arg-type]
+        yield row | {"peak_mb": last["peak_mb"]}
+
+
+def main() -> None:
+    arguments = parsed()
     if arguments.contest:
         contest(arguments.contest, arguments.sets, arguments.clips, arguments.device)
         return
@@ -254,30 +282,15 @@ def main() -> None:
     if arguments.soak:
         speech_soak.soak(clips_of("voice_dev", 240)[0], arguments.soak, MODEL, device)
         return
-    names = []
-    for name in arguments.only.split(","):
-        if importlib.util.find_spec(CONTESTANTS[name][1]):
-            names.append(name)
-        else:
-            print(f"{name}: {CONTESTANTS[name][1]} is not installed, left out")
+    names = list(installed(arguments.only.split(",")))
     speech_weights.prepare(MODEL, names)
     results = []
     for set_name in arguments.sets.split(","):
         # Speed is measured on the clips; the other sets ask what is heard.
         repeats = arguments.repeats if set_name == "voice_dev" else 1
-        rounds = [
-            {name: run(name, set_name, arguments.clips, device) for name in names}
-            for _ in range(repeats)
-        ]
-        for name in names:
-            seconds = statistics.median(float(str(r[name]["seconds"])) for r in rounds)
-            last = rounds[-1][name]
-            clips = len(clips_of(set_name, arguments.clips)[0])
-            row = {"set": set_name, "contestant": name, "clips": clips}
-            row |= {"seconds": round(seconds, 2), "clips_per_s": round(clips / seconds, 2)}
-            row |= score(set_name, arguments.clips, last["texts"])  # type: ignore[arg-type]
-            results.append(row | {"peak_mb": last["peak_mb"]})
-            print("  ".join(f"{key} {value}" for key, value in results[-1].items()), flush=True)
+        for row in measure(set_name, names, arguments.clips, device, repeats):
+            results.append(row)
+            print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     machine = {
         "device": device,
         "cores": os.cpu_count(),
