@@ -22,8 +22,9 @@ from quality import eval_folder
 from scipy import sparse  # type: ignore[import-untyped]
 from train_mapper import encoded
 
-from glasses_signals.interests.taxonomy import DATA, read_table
+from glasses_signals.interests.taxonomy import DATA
 from glasses_signals.policy.policy import DEFAULT_POLICY
+from glasses_signals.tsv import read_tsv
 
 WORDS_ALONE, WORDS, COSINE = 0.6, 0.5, 0.9
 FEW = 3
@@ -75,9 +76,9 @@ def main() -> None:
         (place.name, row["text"])
         for folder in FOLDERS
         for place in sorted(folder.glob("*.tsv"))
-        for row in read_table(place)
+        for row in read_tsv(place)
     ]
-    measured = [row["text"] for row in read_table(CASES)]
+    measured = [row["text"] for row in read_tsv(CASES)]
     for place in sorted(options.folder.glob("*.jsonl")):
         rows = [json.loads(line) for line in place.read_text("utf-8").splitlines() if line.strip()]
         measured += [row["text"] for row in rows if row.get("text")]

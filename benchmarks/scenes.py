@@ -29,7 +29,6 @@ added, and a sensitive class in any look excludes the photo:
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 import struct
@@ -47,6 +46,7 @@ from glasses_signals.interests.label_mapper import LabelMapper, confidence
 from glasses_signals.interests.taxonomy import load_taxonomy
 from glasses_signals.media.photo import PhotoSettings, decode_photo_bytes
 from glasses_signals.records import Image, Label
+from glasses_signals.tsv import read_tsv
 from glasses_signals.vision.detector import Detector
 from glasses_signals.vision.tagger import DETECTED_AT, UNSURE_BELOW, Tagger, VisionSettings
 
@@ -75,8 +75,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--wrong", action="store_true", help="name what is wrong or leaks")
     arguments = parser.parse_args()
-    with TABLE.open() as table:
-        rows = list(csv.DictReader(table, delimiter="\t"))
+    rows = list(read_tsv(TABLE))
     seconds: dict[str, float] = {}
     looks = looked(pictures(rows, arguments.folder), seconds)
     present = [row for row in rows if row["sha256"] in looks]

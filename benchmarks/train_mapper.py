@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from glasses_signals.interests.taxonomy import DATA, load_taxonomy, read_table
+from glasses_signals.interests.taxonomy import DATA, load_taxonomy
 from glasses_signals.interests.text_mapper import (
     BUYS,
     HEADS_FILE,
@@ -42,6 +42,7 @@ from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.policy.training.mishear import Mishearing
 from glasses_signals.records import InterestKind
 from glasses_signals.text.encoder import EncoderSettings, TextEncoder
+from glasses_signals.tsv import read_tsv
 
 SENSITIVE = f"{NOTHING}:sensitive"
 # Lines of these are too alike, or too close to lines elsewhere, to hold some out for measuring.
@@ -99,7 +100,7 @@ def load_examples() -> Examples:
     taxonomy, blocked = load_taxonomy(), blocked_nodes()
     lines: dict[str, tuple[str, str, str, str]] = {}
     for place in sorted(Path(str(DATA / "examples")).glob("*.tsv")):
-        for row in read_table(place):
+        for row in read_tsv(place):
             id_ = row["node_id"]
             wanted = id_ in taxonomy and taxonomy.node(id_).kind is InterestKind.PURCHASE_INTENT
             interest = NOTHING if id_ == NOTHING else taxonomy.nearest_interest(id_).id
@@ -109,7 +110,7 @@ def load_examples() -> Examples:
             line = interest, id_ if wanted else "", row["register"], place.name
             lines.setdefault(row["text"], line)
     for place in sorted((DEFAULT_POLICY.parent / "examples").glob("*.tsv")):
-        for row in read_table(place):
+        for row in read_tsv(place):
             if row["topic"] != NOTHING:
                 lines.setdefault(row["text"], (SENSITIVE, "", "sensitive", place.name))
     interests, purchases, registers, files = map(np.array, zip(*lines.values(), strict=True))

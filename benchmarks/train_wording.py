@@ -23,9 +23,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glasses_signals.interests.taxonomy import DATA, read_table
+from glasses_signals.interests.taxonomy import DATA
 from glasses_signals.policy.policy import DEFAULT_POLICY
 from glasses_signals.speech.wording import END, FIRST, START, STEPS, UNKNOWN, WORDING_FILE, words_of
+from glasses_signals.tsv import read_tsv
 
 ORDER = 3
 DISCOUNT = 0.75
@@ -41,7 +42,7 @@ def sentences() -> list[str]:
     for place in (file for folder in folders for file in sorted(folder.glob("*.tsv"))):
         if place.name == "heard.tsv" or "_asr" in place.name:
             continue
-        for row in read_table(place):
+        for row in read_tsv(place):
             if row.get("style") != "foreign" and row.get("register") != "caption":
                 texts.setdefault(row["text"])
     return list(texts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,9 @@ CLIPS = 10
 
 def eval_photos() -> tuple[list[str], list[int]]:
     """Evaluation photos and their true classes."""
-    with (EVAL / "photos_dev.tsv").open() as table:
-        rows = list(csv.DictReader(table, delimiter="\t"))
+    from glasses_signals.tsv import read_tsv
+
+    rows = list(read_tsv(EVAL / "photos_dev.tsv"))
     return [str(EVAL / "photos_dev" / row["file"]) for row in rows], [int(r["index"]) for r in rows]
 
 

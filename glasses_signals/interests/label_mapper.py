@@ -13,11 +13,12 @@ from importlib import resources
 from pathlib import Path
 
 from glasses_signals.errors import BadModel
-from glasses_signals.interests.taxonomy import Taxonomy, load_taxonomy, read_table
+from glasses_signals.interests.taxonomy import Taxonomy, load_taxonomy
 from glasses_signals.models.store import open_model
 from glasses_signals.policy.policy import TOPICS
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import InterestKind, Label, MappedInterest
+from glasses_signals.tsv import read_tsv
 from glasses_signals.vision.classes import classes_of
 
 TABLES = ("imagenet", "coco", "taxonomy")
@@ -173,7 +174,7 @@ def _lines(table: str) -> list[dict[str, str]]:
     shipped = resources.files(__package__) / "data" / f"labels_{table}.tsv"
     path = Path(table) if table.endswith(".tsv") else shipped
     try:
-        lines = list(read_table(path))
+        lines = list(read_tsv(path))
     except (OSError, UnicodeDecodeError) as error:
         raise BadModel(f"label table {table} can't be read: {error}") from None
     missing = [column for column in _COLUMNS if not lines or column not in lines[0]]

@@ -7,15 +7,14 @@ table, unchanged. Demographic nodes are not loaded: an account's demographics ar
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 
 from glasses_signals.errors import BadInput
 from glasses_signals.records import InterestKind
+from glasses_signals.tsv import read_tsv
 
 DATA = files("glasses_signals.interests") / "data"
 TAXONOMY_FILE = "audience_taxonomy_1.1.tsv"
@@ -116,7 +115,7 @@ def load_taxonomy() -> Taxonomy:
     """The shipped taxonomy: 497 Interest and 864 Purchase Intent nodes, roots included."""
     rows = [
         (row["Unique ID"].strip(), path)
-        for row in read_table(DATA / TAXONOMY_FILE)
+        for row in read_tsv(DATA / TAXONOMY_FILE)
         if (path := _path(row))[0] in _KINDS
     ]
     ids = {path: id_ for id_, path in rows}
@@ -125,17 +124,9 @@ def load_taxonomy() -> Taxonomy:
     }
     nearest = {
         row["purchase_intent_id"]: row["interest_id"]
-        for row in read_table(DATA / PURCHASE_INTENT_FILE)
+        for row in read_tsv(DATA / PURCHASE_INTENT_FILE)
     }
     return Taxonomy(nodes, nearest)
-
-
-def read_table(path: Traversable) -> Iterator[dict[str, str]]:
-    """The lines of a tab-separated file with a header; no quoting, so texts may hold quotes."""
-    with path.open(encoding="utf-8") as lines:
-        yield from csv.DictReader(
-            (line.rstrip("\n") for line in lines), delimiter="\t", quoting=csv.QUOTE_NONE
-        )
 
 
 def _path(row: Mapping[str, str]) -> tuple[str, ...]:

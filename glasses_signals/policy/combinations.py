@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from glasses_signals.errors import BadPolicy
 from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS, Policy
+from glasses_signals.tsv import read_tsv
 
 COMBINATIONS = DEFAULT_POLICY.parent / "combinations.tsv"
 
@@ -27,9 +27,7 @@ class Combination:
 @cache
 def load_combinations(place: Path = COMBINATIONS) -> tuple[Combination, ...]:
     """The reviewed list. BadPolicy, naming the line, when it is malformed."""
-    with place.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return tuple(_rows(rows, place))
+    return tuple(_combinations(place))
 
 
 def bar_combinations(interest_ids: frozenset[str], policy: Policy) -> frozenset[str]:
@@ -47,19 +45,19 @@ def bar_combinations(interest_ids: frozenset[str], policy: Policy) -> frozenset[
     return frozenset(barred)
 
 
-def _rows(rows: csv.DictReader[str], place: Path) -> Iterator[Combination]:
-    for number, row in enumerate(rows):
+def _combinations(place: Path) -> Iterator[Combination]:
+    for number, row in enumerate(read_tsv(place), start=2):
         try:
             parts = tuple(frozenset(part.split("/")) for part in row["parts"].split("; "))
             combination = Combination(row["topic"], row["name"], int(row["at_least"]), parts)
         except (KeyError, ValueError, AttributeError) as error:
             raise BadPolicy(
-                f"{place}, line {number + 2}: wanted topic, name, at_least, parts and reason "
+                f"{place}, line {number}: wanted topic, name, at_least, parts and reason "
                 f"between tabs; mend or reinstall the list ({error})"
             ) from error
         if combination.topic not in TOPICS or not 2 <= combination.at_least <= len(parts):
             raise BadPolicy(
-                f"{place}, line {number + 2}: topic {combination.topic!r} or at_least "
+                f"{place}, line {number}: topic {combination.topic!r} or at_least "
                 f"{combination.at_least} doesn't fit; use a known topic and 2 to {len(parts)}"
             )
         yield combination

@@ -7,7 +7,6 @@ such a word ("Union Square", "computer virus"): their words are not looked up.
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from glasses_signals.errors import BadPolicy
 from glasses_signals.policy.phonetics import likeness, skeleton
 from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS
+from glasses_signals.tsv import read_tsv
 
 LEXICON = DEFAULT_POLICY.parent / "lexicon"
 
@@ -224,18 +224,17 @@ def _forms(words: str) -> set[str]:
 
 def _read_terms(folder: Path, topic: str) -> Iterator[Term]:
     place = folder / f"{topic}.tsv"
-    with place.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)):
-            try:
-                grade = Grade(row["grade"])
-                unless = tuple(" ".join(phrase) for phrase in _phrases(row["unless"]))
-                terms = [" ".join(phrase) for phrase in _phrases(row["terms"])]
-            except (KeyError, ValueError, AttributeError) as error:
-                raise BadPolicy(
-                    f"{place}, line {number + 2}: wanted grade, unless and terms between tabs; "
-                    f"mend or reinstall the lexicon ({error})"
-                ) from error
-            yield from (Term(topic, grade, words, unless) for words in terms)
+    for number, row in enumerate(read_tsv(place), start=2):
+        try:
+            grade = Grade(row["grade"])
+            unless = tuple(" ".join(phrase) for phrase in _phrases(row["unless"]))
+            terms = [" ".join(phrase) for phrase in _phrases(row["terms"])]
+        except (KeyError, ValueError, AttributeError) as error:
+            raise BadPolicy(
+                f"{place}, line {number}: wanted grade, unless and terms between tabs; "
+                f"mend or reinstall the lexicon ({error})"
+            ) from error
+        yield from (Term(topic, grade, words, unless) for words in terms)
 
 
 def _read_lookalikes(folder: Path) -> Iterator[list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import re
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from glasses_signals.policy.classifier import CLASSES, load_networks, mean_proba
 from glasses_signals.policy.features import LEXICON_WIDTH, gram_buckets, lexicon_features
 from glasses_signals.policy.lexicon import Grade, Lexicon, words_of
 from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS, Policy
+from glasses_signals.tsv import read_tsv
 
 NODES = DEFAULT_POLICY.parent / "sensitive_nodes.tsv"
 
@@ -48,9 +48,7 @@ def _in_use(harmless: NDArray[np.float32]) -> NDArray[np.float64]:
 @functools.cache
 def blocked_nodes() -> frozenset[str]:
     """Ids of the taxonomy nodes that are never emitted, from the reviewed list."""
-    with NODES.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return frozenset(row["id"] for row in rows if row["decision"] == "block")
+    return frozenset(row["id"] for row in read_tsv(NODES) if row["decision"] == "block")
 
 
 @dataclass(frozen=True, slots=True)

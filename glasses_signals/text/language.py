@@ -16,6 +16,8 @@ from importlib import resources
 
 from lingua import Language, LanguageDetector, LanguageDetectorBuilder
 
+from glasses_signals.tsv import read_tsv
+
 # Languages of the n-gram detector; others in Latin script come out as one of these, not as English.
 _LATIN_LANGUAGES = (
     *("ENGLISH", "SPANISH", "FRENCH", "GERMAN", "ITALIAN", "PORTUGUESE", "DUTCH", "SWEDISH"),
@@ -168,12 +170,8 @@ def _script(letter: str) -> str:
 @functools.cache
 def _words() -> _Words:
     data = resources.files("glasses_signals.text") / "data"
-    table = [
-        line.split("\t") for line in (data / "foreign_words.tsv").read_text("utf-8").split("\n")
-    ]
-    by_language = {
-        code: words.split() for code, words in (row for row in table[1:] if len(row) == 2)
-    }
+    rows = read_tsv(data / "foreign_words.tsv")
+    by_language = {row["code"]: row["words"].split() for row in rows}
     neutral = frozenset(by_language.pop("-"))
     foreign: dict[str, tuple[str, ...]] = {}
     for code, words in by_language.items():

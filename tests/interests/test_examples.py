@@ -1,12 +1,12 @@
 """The written sentences that the mapper learns from."""
 
-import csv
 import re
 from pathlib import Path
 
 import pytest
 
-from glasses_signals.interests.taxonomy import DATA, load_taxonomy, read_table
+from glasses_signals.interests.taxonomy import DATA, load_taxonomy
+from glasses_signals.tsv import read_tsv
 
 FOLDER = Path(str(DATA)) / "examples"
 CASES = Path(__file__).parent / "meaning_cases.tsv"
@@ -16,7 +16,7 @@ Rows = list[dict[str, str]]
 
 @pytest.fixture(scope="module")
 def rows() -> Rows:
-    return [row for place in sorted(FOLDER.glob("*.tsv")) for row in read_table(place)]
+    return [row for place in sorted(FOLDER.glob("*.tsv")) for row in read_tsv(place)]
 
 
 def test_every_sentence_has_a_known_node_and_register(rows: Rows) -> None:
@@ -28,8 +28,7 @@ def test_every_sentence_has_a_known_node_and_register(rows: Rows) -> None:
 
 def test_no_sentence_is_a_near_copy_of_a_meaning_case(rows: Rows) -> None:
     """As benchmarks/near_copies.py: at least 0.6 of the words shared, when more than three."""
-    with CASES.open(encoding="utf-8") as lines:
-        cases = [row["text"] for row in csv.DictReader(lines, delimiter="\t", quoting=3)]
+    cases = [row["text"] for row in read_tsv(CASES)]
     by_word: dict[str, set[int]] = {}
     known = [words(case) for case in cases]
     for place, case in enumerate(known):

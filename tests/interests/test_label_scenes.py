@@ -1,20 +1,19 @@
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import pytest
 
 from glasses_signals.interests.taxonomy import load_taxonomy
 from glasses_signals.policy.sensitive import blocked_nodes
+from glasses_signals.tsv import read_tsv
 
 SCENES = Path(__file__).parents[2] / "benchmarks" / "scenes.tsv"
 
 
 @pytest.fixture(scope="module")
 def scenes() -> list[dict[str, str]]:
-    with SCENES.open() as table:
-        return list(csv.DictReader(table, delimiter="\t"))
+    return list(read_tsv(SCENES))
 
 
 def test_scenes_are_different_photos_with_something_of_each_kind(

@@ -1,6 +1,5 @@
 """The mapper on real embeddings: what is meant, what is bought, and what is nothing."""
 
-import csv
 import pickle
 from collections import defaultdict
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from glasses_signals.interests.text_mapper import TextMapper, TextMapperSettings
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import InterestKind, MappedInterest
 from glasses_signals.text.encoder import TextEncoder
+from glasses_signals.tsv import read_tsv
 
 CASES = Path(__file__).parent / "meaning_cases.tsv"
 # Least share of cases right, by kind. Measured figures are in docs/interests.md.
@@ -68,8 +68,7 @@ def test_the_parent_is_said_where_siblings_are_as_likely(mapped: Mapping) -> Non
 
 
 def test_every_kind_of_meaning_reaches_its_floor(mapped: Mapping) -> None:
-    with CASES.open(encoding="utf-8") as lines:
-        cases = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    cases = list(read_tsv(CASES))
     assert len(cases) >= 150
     right: defaultdict[str, list[bool]] = defaultdict(list)
     for case, found in zip(cases, mapped([case["text"] for case in cases]), strict=True):

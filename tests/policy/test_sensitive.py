@@ -1,6 +1,5 @@
 """The sensitive gate with the real encoder, and the reviewed list of nodes."""
 
-import csv
 import pickle
 import re
 from functools import cache
@@ -14,6 +13,7 @@ from glasses_signals.policy.classifier import CLASSES
 from glasses_signals.policy.policy import TOPICS, load_policy
 from glasses_signals.policy.sensitive import NODES, SensitiveGate, blocked_nodes
 from glasses_signals.text.encoder import TextEncoder
+from glasses_signals.tsv import read_tsv
 
 SENSITIVE = {
     "religion": [
@@ -116,14 +116,9 @@ def test_a_copy_for_a_worker_process_judges_the_same() -> None:
     assert copied.check(texts, embeddings) == gate().check(texts, embeddings)
 
 
-def reviewed() -> list[dict[str, str]]:
-    with NODES.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
 def test_each_reviewed_node_is_one_of_the_taxonomy_and_judged_with_a_reason() -> None:
     taxonomy = load_taxonomy()
-    for row in reviewed():
+    for row in read_tsv(NODES):
         assert " | ".join(taxonomy.node(row["id"]).path) == row["path"]
         assert row["reason"]
         assert (row["decision"], row["topic"] in TOPICS) in {("block", True), ("keep", False)}
@@ -135,7 +130,7 @@ def test_no_node_that_says_a_topic_by_name_is_left_unjudged() -> None:
         r"politic|election|government|ethnic|genealog|ancest|philosoph|union|vegan|pregnan|matern",
         re.IGNORECASE,
     )
-    judged = {row["id"] for row in reviewed()}
+    judged = {row["id"] for row in read_tsv(NODES)}
     unjudged = [
         node.id
         for node in load_taxonomy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import random
 import zlib
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from glasses_signals.policy.lexicon import Grade, Lexicon, words_of
 from glasses_signals.policy.policy import DEFAULT_POLICY
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.policy.training.mishear import Mishearing
+from glasses_signals.tsv import read_tsv
 
 WRITTEN = DEFAULT_POLICY.parent / "examples"
 ORDINARY = DEFAULT_POLICY.parents[2] / "interests" / "data" / "examples"
@@ -89,7 +89,7 @@ def written_examples(folder: Path = WRITTEN) -> list[Example]:
     """All examples written for the gate, each text once for each topic."""
     found: dict[tuple[str, str], Example] = {}
     for place in sorted(folder.glob("*.tsv")):
-        for row in _rows(place):
+        for row in read_tsv(place):
             text, topic = row["text"].strip(), row["topic"]
             if text:
                 found.setdefault((text, topic), Example(text, topic, row["style"], text))
@@ -101,7 +101,7 @@ def ordinary_examples(lexicon: Lexicon, folder: Path = ORDINARY) -> list[Example
     blocked = blocked_nodes()
     found: dict[str, Example] = {}
     for place in sorted(folder.glob("*.tsv")):
-        for row in _rows(place):
+        for row in read_tsv(place):
             text = (row["text"] or "").strip()
             if text and row["node_id"] not in blocked and not _has_sure_term(lexicon, text):
                 found.setdefault(text, Example(text, "none", "interest", text))
@@ -162,8 +162,3 @@ def _joined(one: str, other: str, rng: random.Random) -> str:
 
 def _has_sure_term(lexicon: Lexicon, text: str) -> bool:
     return any(term.grade is Grade.SURE for term in lexicon.look(words_of(text)).terms)
-
-
-def _rows(place: Path) -> Iterator[dict[str, str]]:
-    with place.open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
