@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from glasses_signals.errors import BadModel
 from glasses_signals.interests.meaning import is_meant
 from glasses_signals.interests.taxonomy import DATA, Taxonomy, load_taxonomy
+from glasses_signals.models.softmax import softmax
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import InterestKind, MappedInterest
 from glasses_signals.text.blocks import in_blocks
@@ -139,9 +140,7 @@ class Network:
     def __call__(self, inputs: Float) -> Float:
         """[B, D] -> probabilities [B, C]."""
         units = _gelu(inputs @ self.hidden + self.hidden_bias)
-        logits = units @ self.out + inputs @ self.direct + self.bias
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float32)
+        return softmax(units @ self.out + inputs @ self.direct + self.bias)
 
 
 @dataclass(frozen=True, slots=True)

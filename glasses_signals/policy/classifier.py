@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasses_signals.errors import BadPolicy
+from glasses_signals.models.softmax import softmax
 from glasses_signals.policy.features import GRAM_BUCKETS, LEXICON_WIDTH
 from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS
 from glasses_signals.text.blocks import in_blocks
@@ -51,9 +52,7 @@ class Network:
 
     def _of_rows(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         hidden = np.maximum(inputs @ self.hidden + self.hidden_bias, 0)
-        scores = hidden @ self.output + self.output_bias
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(scores / scores.sum(axis=1, keepdims=True), np.float32)
+        return softmax(hidden @ self.output + self.output_bias)
 
 
 def load_networks(place: Path = WEIGHTS) -> tuple[Network, ...]:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasses_signals.models.sessions import DeviceArray, Session, best_precision, cpu_flags
+from glasses_signals.models.softmax import softmax as softmax  # decoding takes it from here
 from glasses_signals.models.store import BuiltModel
 
 _NUMPY_TYPES: dict[str, np.dtype[Any]] = {
@@ -166,10 +167,3 @@ class WhisperModel:
 
 def _even(count: int) -> int:
     return count + count % 2
-
-
-def softmax(logits: NDArray[Any]) -> NDArray[np.float32]:
-    """Over the last axis, float32 [..., N]."""
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    result: NDArray[np.float32] = (shifted / shifted.sum(-1, keepdims=True)).astype(np.float32)
-    return result

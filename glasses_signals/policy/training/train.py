@@ -13,12 +13,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse  # type: ignore[import-untyped]
 
+from glasses_signals.models.softmax import softmax
 from glasses_signals.policy.classifier import CLASSES, EMBEDDING_SCALE, GRAM_SCALE, WEIGHTS
 from glasses_signals.policy.features import GRAM_BUCKETS, gram_buckets, lexicon_features
 from glasses_signals.policy.lexicon import Lexicon, words_of
@@ -137,7 +137,7 @@ def probabilities(networks: Sequence[dict[str, Array]], inputs: Inputs) -> Array
     for network in networks:
         joined = _joined(network, inputs)
         hidden = np.maximum(joined @ network["hidden"] + network["hidden_bias"], 0)
-        each.append(_softmax(hidden @ network["output"] + network["output_bias"]))
+        each.append(softmax(hidden @ network["output"] + network["output_bias"]))
     return np.asarray(np.mean(each, axis=0), np.float32)
 
 
@@ -184,7 +184,7 @@ def _slopes(
     before = joined @ network["hidden"] + network["hidden_bias"]
     alive = (rng.random(before.shape) > DROP_HIDDEN_UNITS) / np.float32(1 - DROP_HIDDEN_UNITS)
     hidden = np.maximum(before, 0) * alive
-    guess = _softmax(hidden @ network["output"] + network["output_bias"])
+    guess = softmax(hidden @ network["output"] + network["output_bias"])
     target = np.full_like(guess, LABEL_SMOOTHING / len(CLASSES))
     target[np.arange(count), classes] += 1 - LABEL_SMOOTHING
     error = (guess - target) * (weights[:, None] / count)
@@ -198,11 +198,6 @@ def _slopes(
         "output": hidden.T @ error + WEIGHT_DECAY * network["output"],
         "output_bias": error.sum(0),
     }
-
-
-def _softmax(scores: NDArray[Any]) -> Array:
-    raised = np.exp(scores - scores.max(1, keepdims=True))
-    return np.asarray(raised / raised.sum(1, keepdims=True), np.float32)
 
 
 def write_weights(networks: Sequence[dict[str, Array]]) -> None:
