@@ -31,7 +31,7 @@ from pathlib import Path
 from made_uploads import AS_OF, account_ids, write_accounts, write_bundles, write_chats
 from results import write_json
 
-from glasses_signals.uploads.fields import file_sha256
+from glasses_signals.digests import file_sha256
 
 ACCOUNTS = account_ids(4)
 FORGOTTEN = ACCOUNTS[0]

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from glasses_signals.digests import file_sha256
 from glasses_signals.errors import BadModel
-from glasses_signals.models.manifest import Manifest, default_names, file_sha256, load_manifest
+from glasses_signals.models.manifest import Manifest, default_names, load_manifest
 from glasses_signals.models.store import (
     BUILT_FORMAT,
     BuiltModel,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from glasses_signals.digests import file_sha256
 from glasses_signals.errors import BadModel
 
 _KEYS = {
@@ -197,9 +198,3 @@ def _section(table: Mapping[str, object], key: str, path: Path) -> dict[str, obj
     if not isinstance(value, dict):
         raise BadModel(f"{path}: [{key}] must be a table")
     return value
-
-
-def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file's bytes. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,16 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from glasses_signals.digests import file_sha256
 from glasses_signals.errors import BadInput, CannotStart
 from glasses_signals.records import Item, ItemKind, Source
 from glasses_signals.times import format_time
-from glasses_signals.uploads.fields import (
-    file_sha256,
-    name_field,
-    parse_json_object,
-    stable_id,
-    time_field,
-)
+from glasses_signals.uploads.fields import name_field, parse_json_object, stable_id, time_field
 
 FORMAT = "glasses-upload/1"
 MANIFEST_NAME = "upload.json"

@@ -106,9 +106,3 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadInput
 def stable_id(*parts: str) -> str:
     """A 32-digit id that is the same for the same parts on every machine and run."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
-
-
-def file_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
