@@ -14,7 +14,6 @@ import click
 from glasses_signals.cli.log import Log, current_log
 from glasses_signals.cli.options import (
     EXIT_QUARANTINED,
-    OCR_MODEL,
     beam_option,
     device_option,
     json_option,
@@ -23,6 +22,7 @@ from glasses_signals.cli.options import (
     ocr_option,
     policy_option,
     program,
+    vision_settings,
     workers_option,
 )
 from glasses_signals.cli.out import given_out, with_local_out
@@ -135,7 +135,6 @@ def _settings(
     from glasses_signals.runners.extract import ExtractSettings
     from glasses_signals.runners.shards import parse_shard
     from glasses_signals.speech.transcriber import SpeechSettings
-    from glasses_signals.vision.tagger import VisionSettings
 
     return ExtractSettings(
         source=Source(source),
@@ -148,12 +147,7 @@ def _settings(
         runner=runner,
         ray_address=ray_address,
         speech=SpeechSettings(device=device, beam=beam),
-        vision=VisionSettings(
-            model=tagger,
-            device=device,
-            labels=str(labels) if labels else None,
-            reader=OCR_MODEL if ocr else None,
-        ),
+        vision=vision_settings(tagger, device, labels, ocr),
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from glasses_signals.cli.log import note_json
+
+if TYPE_CHECKING:
+    from glasses_signals.vision.tagger import VisionSettings
 
 EXIT_USAGE = 1
 EXIT_QUARANTINED = 2
@@ -59,7 +62,18 @@ ocr_option = click.option(
     is_flag=True,
     help="Also read the text in pictures; needs `glasses-signals models build rapidocr` once.",
 )
-OCR_MODEL = "rapidocr"
+
+
+def vision_settings(model: str, device: str, labels: Path | None, ocr: bool) -> VisionSettings:
+    """What the options about pictures ask for."""
+    from glasses_signals.vision.tagger import VisionSettings
+
+    return VisionSettings(
+        model=model,
+        device=device,
+        labels=str(labels) if labels else None,
+        reader="rapidocr" if ocr else None,
+    )
 
 
 def program() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -82,8 +82,6 @@ def export(out: Path, to: str, output: Path, provider: str, as_of: datetime | No
 
     An export is a copy that `forget` does not reach: make it again after each run.
     """
-    from datetime import UTC
-
     from glasses_signals.profiles.export.documents import unexpired
     from glasses_signals.profiles.export.write import ExportFormat, export_profiles
     from glasses_signals.profiles.files import read_profiles

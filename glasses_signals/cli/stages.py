@@ -14,13 +14,13 @@ import click
 from glasses_signals.cli.log import current_log
 from glasses_signals.cli.options import (
     EXIT_QUARANTINED,
-    OCR_MODEL,
     beam_option,
     device_option,
     json_option,
     labels_option,
     ocr_option,
     policy_option,
+    vision_settings,
     workers_option,
 )
 from glasses_signals.cli.progress import counted
@@ -77,16 +77,9 @@ def tag(
 ) -> None:
     """Say what photos and videos show, and which interests that suggests."""
     from glasses_signals.runners.stages import tag_files
-    from glasses_signals.vision.tagger import VisionSettings
 
-    settings = VisionSettings(
-        model=model,
-        device=device,
-        labels=str(labels) if labels else None,
-        reader=OCR_MODEL if ocr else None,
-    )
     _print_lines(
-        tag_files(files, settings, workers, policy),
+        tag_files(files, vision_settings(model, device, labels, ocr), workers, policy),
         len(files),
         lambda line: f"{line['file']}: {_labels(line)}  ->  {_verdict(line)}",
     )
@@ -96,7 +89,6 @@ def tag(
 @click.argument("texts", nargs=-1)
 @click.option(
     "--file",
-    "file",
     type=click.Path(path_type=Path, allow_dash=True),
     help="JSONL file of objects with `text`; `-` reads standard input.",
 )
