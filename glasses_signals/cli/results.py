@@ -67,7 +67,7 @@ def audiences(out: Path, policy: Path | None, as_json: bool) -> None:
 )
 @click.option(
     "--provider",
-    default="glasses-signals.example",
+    default="glasses-signals.example",  # a name that nobody can own (RFC 2606)
     show_default=True,
     help="OpenRTB only: your domain, which `user.data.name` is to say.",
 )

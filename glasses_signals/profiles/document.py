@@ -45,20 +45,15 @@ def build_profile(
     account_id: str, interests: Sequence[Interest], as_of: datetime, producer: Producer
 ) -> Document:
     """The profile document of one account, interests in the order of their taxonomy ids."""
+    taxonomy = load_taxonomy()
     return {
         "format": FORMAT,
         "account_id": account_id,
         "as_of": format_time(as_of),
         "taxonomy": TAXONOMY,
-        "interests": interest_entries(interests),
+        "interests": sorted((_entry(i, taxonomy) for i in interests), key=_by_id),
         "producers": [producer.document()],
     }
-
-
-def interest_entries(interests: Iterable[Interest]) -> list[Document]:
-    """The `interests` of a profile document, in the order of their taxonomy ids."""
-    taxonomy = load_taxonomy()
-    return sorted((_entry(interest, taxonomy) for interest in interests), key=_by_id)
 
 
 def _entry(interest: Interest, taxonomy: Taxonomy) -> Document:

@@ -169,25 +169,20 @@ def funnel(counts: Mapping[str, int]) -> tuple[Step, ...]:
 
     Sensitive topics are folded into one reason: which of them it was concerns nobody.
     """
-    lost = {
-        name: _reasons(counts, prefix)
-        for name, prefix in (("allowed", "excluded:"), ("decoded", "quarantined:"), ("", "unused:"))
-    }
-    manifests = lost["decoded"].pop("manifest", 0)
-    unreadable = {reason: n for reason, n in lost[""].items() if reason in NOT_UNDERSTOOD}
-    unused = {reason: n for reason, n in lost[""].items() if reason not in NOT_UNDERSTOOD}
-    for where, reason, n in (
-        ("allowed", "bad_manifest", manifests),
-        ("decoded", "already_done", counts.get("already_done", 0)),
-    ):
-        if n:
-            lost[where][reason] = n
+    excluded, quarantined = _reasons(counts, "excluded:"), _reasons(counts, "quarantined:")
+    if manifests := quarantined.pop("manifest", 0):
+        excluded["bad_manifest"] = manifests
+    if done := counts.get("already_done", 0):
+        quarantined["already_done"] = done
+    not_used = _reasons(counts, "unused:")
+    not_understood = {reason: n for reason, n in not_used.items() if reason in NOT_UNDERSTOOD}
+    unused = {reason: n for reason, n in not_used.items() if reason not in NOT_UNDERSTOOD}
     items = counts.get("uploaded", 0)
     steps = [Step("Uploaded", items, {})]
     for name, reasons in (
-        ("Allowed", lost["allowed"]),
-        ("Decoded", lost["decoded"]),
-        ("Understood", unreadable),
+        ("Allowed", excluded),
+        ("Decoded", quarantined),
+        ("Understood", not_understood),
         ("Used", unused),
     ):
         items -= sum(reasons.values())

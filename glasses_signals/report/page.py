@@ -25,6 +25,11 @@ from glasses_signals.report.words import POLICY_ROWS, REASONS
 from glasses_signals.runners.output import PROFILES_NAME, open_ledger
 
 MAX_NAME = 24  # characters of a cell whose words are not to be broken
+LICENCES = (
+    "Charts are drawn by Vega, Vega-Lite and Vega-Embed (BSD-3-Clause, University of Washington "
+    "Interactive Data Lab), contained in this file. Interests are nodes of the IAB Tech Lab "
+    "Audience Taxonomy 1.1 (CC BY 3.0)."
+)
 
 
 def write_report(
@@ -65,18 +70,12 @@ def _page(facts: Facts, accounts: Iterable[str] | None) -> Iterator[str]:
     if accounts is not None:
         yield from _section("accounts", "Accounts", accounts)
     yield "</main>"
-    yield f"<footer><p>Made by glasses-signals {escape(str(facts.run.get('version')))}. {_LICENCE}"
+    version = escape(str(facts.run.get("version")))
+    yield f"<footer><p>Made by glasses-signals {version}. {LICENCES}</p>"
     yield "</footer>"
     for script in scripts:
         yield f"<script>{script}</script>"
     yield "</body></html>"
-
-
-_LICENCE = (
-    "Charts are drawn by Vega, Vega-Lite and Vega-Embed (BSD-3-Clause, University of Washington "
-    "Interactive Data Lab), contained in this file. Interests are nodes of the IAB Tech Lab "
-    "Audience Taxonomy 1.1 (CC BY 3.0).</p>"
-)
 
 
 def _data(name: str) -> str:
@@ -98,8 +97,10 @@ def _head(scripts: Sequence[str]) -> Iterator[str]:
 
 def _header(facts: Facts, accounts: bool) -> Iterator[str]:
     run = facts.run
-    links = [("summary", "Summary"), ("funnel", "Funnel"), ("interests", "Interests")]
-    links += [
+    links = [
+        ("summary", "Summary"),
+        ("funnel", "Funnel"),
+        ("interests", "Interests"),
         ("kept", "What is kept"),
         ("speed", "Speed"),
         ("quarantine", "Quarantine"),

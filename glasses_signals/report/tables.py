@@ -21,12 +21,10 @@ PLAIN_WIDTH = 110  # characters: wide enough for a path of the taxonomy
 
 def console(stderr: bool = False) -> Console:
     """A console that writes no control characters where the output is no terminal."""
-    plain = Console(stderr=stderr, highlight=False)
-    return (
-        plain
-        if plain.is_terminal
-        else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH, color_system=None)
-    )
+    terminal = Console(stderr=stderr, highlight=False)
+    if terminal.is_terminal:
+        return terminal
+    return Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH, color_system=None)
 
 
 def profiles_table(profiles: Iterable[dict[str, Any]]) -> Table:

@@ -12,8 +12,6 @@ from glasses_signals.profiles.document import Document, canonical_json
 from glasses_signals.profiles.export.documents import csv_lines, openrtb_user, xdm_fragment
 from glasses_signals.profiles.files import write_atomically
 
-DEFAULT_PROVIDER = "glasses-signals.example"  # a name that nobody can own (RFC 2606)
-
 
 class ExportFormat(StrEnum):
     """Named as after `export --to`."""
@@ -28,13 +26,13 @@ def export_profiles(
     documents: Iterable[Document],
     to: ExportFormat,
     output: Path | IO[bytes],
-    provider: str = DEFAULT_PROVIDER,
+    provider: str = "",
 ) -> None:
     """Write `documents`, in the order of their account ids, without holding them all.
 
     A path is replaced in one step and readable by its owner only: a file, for Parquet a folder
     partitioned by kind. A stream gets one file's bytes. `provider` is OpenRTB's `data.name`, the
-    domain of who provides the data. Raises CannotStart, OSError.
+    domain of who provides the data; no other format has it. Raises CannotStart, OSError.
     """
     if to is ExportFormat.PARQUET:
         from glasses_signals.profiles.export.parquet import (
