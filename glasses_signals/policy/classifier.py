@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +54,11 @@ class Network:
         return softmax(hidden @ self.output + self.output_bias)
 
 
-def load_networks(place: Path = WEIGHTS) -> tuple[Network, ...]:
+def load_networks() -> tuple[Network, ...]:
     """The trained networks, to be averaged. BadPolicy when the file is unusable."""
     fields = ("grams", "hidden", "hidden_bias", "output", "output_bias")
     try:
-        with np.load(place) as stored:
+        with np.load(WEIGHTS) as stored:
             count = int(stored["networks"])
             networks = tuple(
                 Network(**{name: stored[f"{name}_{k}"].astype(np.float32) for name in fields})
@@ -67,12 +66,12 @@ def load_networks(place: Path = WEIGHTS) -> tuple[Network, ...]:
             )
     except (OSError, KeyError, ValueError) as error:
         raise BadPolicy(
-            f"{place}: the sensitive classifier can't be read ({error}); reinstall the package"
+            f"{WEIGHTS}: the sensitive classifier can't be read ({error}); reinstall the package"
         ) from error
     for network in networks:
         width = 384 + network.grams.shape[1] + LEXICON_WIDTH
         if len(network.grams) != GRAM_BUCKETS or len(network.hidden) != width:
-            raise BadPolicy(f"{place}: is of another version; reinstall the package")
+            raise BadPolicy(f"{WEIGHTS}: is of another version; reinstall the package")
     return networks
 
 

@@ -40,24 +40,13 @@ MIN_SAME_LETTERS = 8
 HIDDEN = "·"  # stands for a word inside a look-alike; matches no term
 
 # What a recogniser writes for the name of a letter: "el gee bee tee", "are m t".
+_LETTER_NAMES = (
+    "a ay, b be bee, c see sea, d dee, f ef, g gee, h age aitch, i eye, j jay, k kay, l el, m em, "
+    "n en, o oh, p pea pee, q cue queue, r are our ar, s es ess, t tea tee, u you, v vee, x ex, "
+    "y why, z zed zee"
+)
 _LETTERS = {letter: letter for letter in "abcdefghijklmnopqrstuvwxyz"} | {
-    name: names[0]
-    for names in (
-        *(
-            "a ay",
-            "b be bee",
-            "c see sea",
-            "d dee",
-            "f ef",
-            "g gee",
-            "h age aitch",
-            "i eye",
-            "j jay",
-        ),
-        *("k kay", "l el", "m em", "n en", "o oh", "p pea pee", "q cue queue", "r are our ar"),
-        *("s es ess", "t tea tee", "u you", "v vee", "x ex", "y why", "z zed zee"),
-    )
-    for name in names.split()
+    name: names.split()[0] for names in _LETTER_NAMES.split(", ") for name in names.split()
 }
 _MIN_SPELLED_LETTERS = 3
 

@@ -70,13 +70,17 @@ def _restore(*values: object) -> Policy:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """One key of the file: its place, the field it fills, how its value is checked and read."""
+    """One key of the file: its place, how its value is checked and read, the field it fills."""
 
     section: str
     name: str
-    field: str
     wants: str
     read: Callable[[object], object]
+    fills: str | None = None  # where the field of Policy has another name
+
+    @property
+    def field(self) -> str:
+        return self.fills or self.name
 
 
 def iso_regions() -> frozenset[str]:
@@ -229,65 +233,31 @@ def _links(value: object) -> Mapping[str, frozenset[str]]:
 
 
 _KEYS = (
-    _Key("accounts", "effective_date", "effective_date", "a day like 2025-12-16", _day),
-    _Key(
-        "accounts", "excluded_regions", "excluded_regions", "a list of ISO 3166-1 codes", _regions
-    ),
-    _Key("accounts", "known_products", "known_products", "a list of product names", _products),
+    _Key("accounts", "effective_date", "a day like 2025-12-16", _day),
+    _Key("accounts", "excluded_regions", "a list of ISO 3166-1 codes", _regions),
+    _Key("accounts", "known_products", "a list of product names", _products),
     _Key(
         "accounts",
-        "required_links",
         "required_links",
         "a table with a list of product names for each source",
         _links,
     ),
-    _Key("captures", "max_after_as_of_h", "max_after_as_of_h", "hours, 0 to 48", _number(0, 48)),
-    _Key(
-        "captures",
-        "conversation_window_s",
-        "conversation_window_s",
-        "seconds, 0 to 86400",
-        _number(0, 86_400),
-    ),
+    _Key("captures", "max_after_as_of_h", "hours, 0 to 48", _number(0, 48)),
+    _Key("captures", "conversation_window_s", "seconds, 0 to 86400", _number(0, 86_400)),
+    _Key("sensitive", "excluded_topics", f"the seven topics {', '.join(TOPICS)}", _topics),
     _Key(
         "sensitive",
-        "excluded_topics",
-        "excluded_topics",
-        f"the seven topics {', '.join(TOPICS)}",
-        _topics,
-    ),
-    _Key(
-        "sensitive",
-        "text_threshold",
         "text_threshold",
         "a probability above 0, up to 1",
         _number(0, 1, above_low=True),
     ),
-    _Key(
-        "sensitive",
-        "named_threshold",
-        "named_threshold",
-        "a probability, 0 to 1",
-        _number(0, 1),
-    ),
-    _Key(
-        "interests",
-        "half_life_days",
-        "half_life_days",
-        "days, above 0",
-        _number(0, 36_500, above_low=True),
-    ),
-    _Key(
-        "interests",
-        "retention_days",
-        "retention_days",
-        "days, above 0",
-        _number(0, 36_500, above_low=True),
-    ),
-    _Key("interests", "min_confidence", "min_confidence", "0 to 1", _number(0, 1)),
-    _Key("interests", "spoken_confidence", "spoken_confidence", "0 to 1", _number(0, 1)),
-    _Key("interests", "min_score", "min_score", "0 to 1", _number(0, 1)),
-    _Key("interests", "min_occurrences", "min_occurrences", "a whole number from 1", _whole(1)),
-    _Key("audiences", "min_size", "min_audience", "a whole number from 2", _whole(2)),
-    _Key("audiences", "size_step", "audience_step", "a whole number from 1", _whole(1)),
+    _Key("sensitive", "named_threshold", "a probability, 0 to 1", _number(0, 1)),
+    _Key("interests", "half_life_days", "days, above 0", _number(0, 36_500, above_low=True)),
+    _Key("interests", "retention_days", "days, above 0", _number(0, 36_500, above_low=True)),
+    _Key("interests", "min_confidence", "0 to 1", _number(0, 1)),
+    _Key("interests", "spoken_confidence", "0 to 1", _number(0, 1)),
+    _Key("interests", "min_score", "0 to 1", _number(0, 1)),
+    _Key("interests", "min_occurrences", "a whole number from 1", _whole(1)),
+    _Key("audiences", "min_size", "a whole number from 2", _whole(2), fills="min_audience"),
+    _Key("audiences", "size_step", "a whole number from 1", _whole(1), fills="audience_step"),
 )

@@ -6,7 +6,6 @@ import random
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from glasses_signals.policy.lexicon import Grade, Lexicon, words_of
 from glasses_signals.policy.policy import DEFAULT_POLICY
@@ -85,10 +84,10 @@ class Example:
         return WEIGHTS.get(self.style, _WRITTEN_WEIGHT)
 
 
-def written_examples(folder: Path = WRITTEN) -> list[Example]:
+def written_examples() -> list[Example]:
     """All examples written for the gate, each text once for each topic."""
     found: dict[tuple[str, str], Example] = {}
-    for place in sorted(folder.glob("*.tsv")):
+    for place in sorted(WRITTEN.glob("*.tsv")):
         for row in read_tsv(place):
             text, topic = row["text"].strip(), row["topic"]
             if text:
@@ -96,11 +95,11 @@ def written_examples(folder: Path = WRITTEN) -> list[Example]:
     return list(found.values())
 
 
-def ordinary_examples(lexicon: Lexicon, folder: Path = ORDINARY) -> list[Example]:
+def ordinary_examples(lexicon: Lexicon) -> list[Example]:
     """Some sentences written for the interests; none that a blocked node or a sure term claims."""
     blocked = blocked_nodes()
     found: dict[str, Example] = {}
-    for place in sorted(folder.glob("*.tsv")):
+    for place in sorted(ORDINARY.glob("*.tsv")):
         for row in read_tsv(place):
             text = (row["text"] or "").strip()
             if text and row["node_id"] not in blocked and not _has_sure_term(lexicon, text):
