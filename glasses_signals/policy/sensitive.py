@@ -78,17 +78,6 @@ class SensitiveGate:
         self._lexicon = Lexicon()
         self._networks = load_networks()
 
-    def check(
-        self,
-        texts: Sequence[str],
-        embeddings: NDArray[np.float32],
-        encode: Encode | None = None,
-    ) -> list[str | None]:
-        """The topic that each text touches, one of `policy.TOPICS`, or None; as `read`, of float32
-        [B, 384].
-        """
-        return [reading.topic for reading in self.read(texts, embeddings, encode)]
-
     def read(
         self,
         texts: Sequence[str],
@@ -104,7 +93,7 @@ class SensitiveGate:
         """
         if not texts:
             return []
-        whole = self._judge(texts, embeddings)
+        whole = self.probabilities(texts, embeddings)
         topics = [
             self._topic(probabilities, self._named_threshold if named else self._text_threshold)
             for probabilities, named in zip(*whole, strict=True)
@@ -118,17 +107,11 @@ class SensitiveGate:
             ]
             clauses = [clause for _, clause in parts]
             # A name was judged in its context above: "Judas Priest" is none out of it.
-            judged, _ = self._judge(clauses, encode(clauses)) if parts else ((), ())
+            judged, _ = self.probabilities(clauses, encode(clauses)) if parts else ((), ())
             for (place, _), probabilities in zip(parts, judged, strict=True):
                 topics[place] = topics[place] or self._topic(probabilities, self._text_threshold)
         harmless = _in_use(whole[0][:, -1])
         return [Reading(topic, float(p)) for topic, p in zip(topics, harmless, strict=True)]
-
-    def probabilities(
-        self, texts: Sequence[str], embeddings: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """For measuring: float32 [B, 8] in the order of CLASSES, and bool [B]: names a topic."""
-        return self._judge(texts, embeddings)
 
     @staticmethod
     def _topic(probabilities: NDArray[np.float32], threshold: float) -> str | None:
@@ -136,9 +119,13 @@ class SensitiveGate:
             return None
         return CLASSES[int(probabilities[: len(TOPICS)].argmax())]
 
-    def _judge(
+    def probabilities(
         self, texts: Sequence[str], embeddings: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Of whole texts [B]: float32 [B, 8] in the order of CLASSES, and bool [B]: names a topic.
+
+        `embeddings` as for `read`.
+        """
         worded = [words_of(text) for text in texts]
         found = [self._lexicon.look(words) for words in worded]
         features = [lexicon_features(f, len(w)) for f, w in zip(found, worded, strict=True)]

@@ -32,8 +32,8 @@ Mapping = Callable[[list[str]], list[tuple[MappedInterest, ...]]]
 
 
 @pytest.fixture(scope="module")
-def mapped() -> Mapping:
-    encoder, mapper = TextEncoder(), TextMapper()
+def mapped(encoder: TextEncoder) -> Mapping:
+    mapper = TextMapper()
     return lambda texts: mapper.map(texts, encoder(texts))
 
 

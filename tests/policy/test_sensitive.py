@@ -2,11 +2,10 @@
 
 import pickle
 import re
-from functools import cache
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from glasses_signals.interests.taxonomy import load_taxonomy
 from glasses_signals.policy.classifier import CLASSES
@@ -59,61 +58,66 @@ HARMLESS = [
 ]
 
 
-@cache
+Topics = Callable[[list[str]], list[str | None]]
+
+
+@pytest.fixture(scope="module")
 def gate() -> SensitiveGate:
     return SensitiveGate(load_policy())
 
 
-@cache
-def encoder() -> TextEncoder:
-    return TextEncoder()
-
-
-def check(texts: list[str]) -> list[str | None]:
-    return gate().check(texts, encoder()(texts))
+@pytest.fixture(scope="module")
+def topics(gate: SensitiveGate, encoder: TextEncoder) -> Topics:
+    """The topic that each text as a whole is stopped for."""
+    return lambda texts: [reading.topic for reading in gate.read(texts, encoder(texts))]
 
 
 @pytest.mark.parametrize(
     ("topic", "text"), [(topic, text) for topic, texts in SENSITIVE.items() for text in texts]
 )
-def test_a_sensitive_text_is_stopped_under_its_topic(topic: str, text: str) -> None:
-    assert check([text]) == [topic]
+def test_a_sensitive_text_is_stopped_under_its_topic(topics: Topics, topic: str, text: str) -> None:
+    assert topics([text]) == [topic]
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_a_harmless_text_passes(text: str) -> None:
-    assert check([text]) == [None]
+def test_a_harmless_text_passes(topics: Topics, text: str) -> None:
+    assert topics([text]) == [None]
 
 
-def test_harmless_texts_are_read_as_such() -> None:
+def test_harmless_texts_are_read_as_such(gate: SensitiveGate, encoder: TextEncoder) -> None:
     texts = ["how long do I boil an egg", *SENSITIVE["health"]]
-    readings = gate().read(texts, encoder()(texts))
-    assert [reading.topic for reading in readings] == check(texts)
+    readings = gate.read(texts, encoder(texts))
     assert readings[0].harmless > 0.95
     assert all(reading.harmless < 0.5 for reading in readings[1:])
-    assert gate().read([], np.empty((0, 384), np.float32)) == []
+    assert gate.read([], np.empty((0, 384), np.float32)) == []
 
 
-def test_a_verdict_does_not_depend_on_the_company() -> None:
+def test_a_verdict_does_not_depend_on_the_company(
+    gate: SensitiveGate, encoder: TextEncoder
+) -> None:
     texts = [text for texts in SENSITIVE.values() for text in texts] + HARMLESS
-    embeddings = encoder()(texts)
-    together, _ = gate().probabilities(texts, embeddings)
-    backwards, _ = gate().probabilities(texts[::-1], np.ascontiguousarray(embeddings[::-1]))
+    embeddings = encoder(texts)
+    together, _ = gate.probabilities(texts, embeddings)
+    backwards, _ = gate.probabilities(texts[::-1], np.ascontiguousarray(embeddings[::-1]))
     assert together.tobytes() == np.ascontiguousarray(backwards[::-1]).tobytes()
 
 
-def test_probabilities_are_of_the_seven_topics_and_none() -> None:
-    probabilities, named = gate().probabilities(HARMLESS, encoder()(HARMLESS))
+def test_probabilities_are_of_the_seven_topics_and_none(
+    gate: SensitiveGate, encoder: TextEncoder
+) -> None:
+    probabilities, named = gate.probabilities(HARMLESS, encoder(HARMLESS))
     assert probabilities.shape == (len(HARMLESS), len(CLASSES)) == (len(HARMLESS), 8)
     assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
     assert named.dtype == np.bool_
 
 
-def test_a_copy_for_a_worker_process_judges_the_same() -> None:
+def test_a_copy_for_a_worker_process_judges_the_same(
+    gate: SensitiveGate, encoder: TextEncoder
+) -> None:
     texts = HARMLESS + SENSITIVE["health"]
-    embeddings: NDArray[np.float32] = encoder()(texts)
-    copied = pickle.loads(pickle.dumps(gate()))
-    assert copied.check(texts, embeddings) == gate().check(texts, embeddings)
+    embeddings = encoder(texts)
+    copied = pickle.loads(pickle.dumps(gate))
+    assert copied.read(texts, embeddings) == gate.read(texts, embeddings)
 
 
 def test_each_reviewed_node_is_one_of_the_taxonomy_and_judged_with_a_reason() -> None:
