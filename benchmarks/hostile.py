@@ -285,9 +285,9 @@ def attack_run(folder: Path, count: int, chance: random.Random, wholes: int) -> 
     if result["crashes"]:
         return {**result, "stderr": run.stderr[-2000:]}
     with Ledger(out / "ledger.sqlite") as ledger:
-        states = [ledger.state(item) for item in good]
+        found = [ledger.known(item) for item in good]
         refused = len(ledger.quarantined())
-    lost = sum(state is None or state[0] is not ItemState.DONE for state in states)
+    lost = sum(known is None or known.state is not ItemState.DONE for known in found)
     return {**result, "good": len(good), "good_lost": lost, "quarantined": refused}
 
 

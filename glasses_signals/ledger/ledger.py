@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from glasses_signals.errors import CannotStart
 from glasses_signals.ledger.migrations import SCHEMA_VERSION, migrate
@@ -37,6 +38,14 @@ class Outcome:
     sha256: str | None = None
     reason: str | None = None
     hushed: bool = False
+
+
+class Known(NamedTuple):
+    """What is remembered of an item: how far it came, by which record and file, at which try."""
+
+    state: ItemState
+    fingerprint: str | None
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +113,12 @@ class Ledger:
 
     # Items
 
-    def state(self, item_id: str) -> tuple[ItemState, str | None, int] | None:
-        """(state, fingerprint, attempts) of an item, or None when it was never seen."""
+    def known(self, item_id: str) -> Known | None:
+        """What is remembered of an item, or None when it was never seen."""
         row = self._db.execute(
             "SELECT state, fingerprint, attempts FROM items WHERE item_id = ?", (item_id,)
         ).fetchone()
-        return None if row is None else (ItemState(row[0]), row[1], row[2])
+        return None if row is None else Known(ItemState(row[0]), row[1], row[2])
 
     def record(
         self,
@@ -122,7 +131,7 @@ class Ledger:
         `models` are those in use, name to sha256, by stage (see `models`).
         """
         with self._transaction():
-            self.note_models(models or {})
+            self._note_models(models or {})
             for outcome in outcomes:
                 self._record(outcome, hush_window_s)
 
@@ -289,7 +298,8 @@ class Ledger:
         """Erase an account's evidence (or one interest's, or all up to `before`) and keep it away.
 
         A salted hash stays behind so that a rerun over the same uploads does not bring it back.
-        Returns the number of evidence rows erased.
+        Returns the number of evidence rows erased. Raises sqlite3.OperationalError while another
+        program reads, or when the disk is full.
         """
         where, values = "account_id = ?", [account_id]
         if interest_id is not None:
@@ -309,7 +319,7 @@ class Ledger:
                     format_time(before) if before else None,
                 ),
             )
-        self.compact()
+        self._compact()
         return erased
 
     def _unname_items(self, account_id: str, before: datetime | None) -> None:
@@ -330,19 +340,17 @@ class Ledger:
         ).fetchone()
         return row is not None and (row[0] is None or format_time(captured_at) < row[0])
 
-    def compact(self) -> None:
-        """Leave no deleted byte behind, in the file or in its write-ahead log.
-
-        Raises sqlite3.OperationalError while another program reads: its view keeps the log.
-        """
+    def _compact(self) -> None:
+        """Leave no deleted byte behind, in the file or in its write-ahead log."""
         self._db.execute("VACUUM")
         busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
+            # Its view keeps the log as it was.
             raise sqlite3.OperationalError(f"another program has {self.path.name} open")
 
     # Models
 
-    def note_models(self, models: Mapping[str, Mapping[str, str]]) -> None:
+    def _note_models(self, models: Mapping[str, Mapping[str, str]]) -> None:
         """Remember which models the stored evidence comes from; as `models` gives them."""
         rows = [(stage, *used) for stage in models for used in models[stage].items()]
         self._db.executemany("INSERT OR REPLACE INTO models VALUES (?, ?, ?)", sorted(rows))

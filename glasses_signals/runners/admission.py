@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from glasses_signals.errors import BadInput
-from glasses_signals.ledger.ledger import Ledger, Outcome
+from glasses_signals.ledger.ledger import Known, Ledger, Outcome
 from glasses_signals.policy.accounts import account_gate
 from glasses_signals.policy.policy import Policy
 from glasses_signals.records import Account, Item, ItemState, Source
@@ -46,9 +46,10 @@ class Admission:
     as_of: datetime | None = None
     file_facts: Callable[[Item], list[object]] = local_file_facts
     rehearsal: bool = False  # only count, and write nothing down
-    _excluded: list[tuple[str, Source]] = field(default_factory=list)
-    _refused: list[tuple[str, Source, str, str]] = field(default_factory=list)
-    _missing: list[Outcome] = field(default_factory=list)
+    # Turned away and not yet stored.
+    _excluded: list[tuple[str, Source]] = field(init=False, default_factory=list)
+    _refused: list[tuple[str, Source, str, str]] = field(init=False, default_factory=list)
+    _missing: list[Outcome] = field(init=False, default_factory=list)
 
     def __call__(self, uploads: Iterable[Item | Refusal]) -> Iterator[Admitted]:
         """The items among `uploads` that are to be done, in order."""
@@ -82,10 +83,10 @@ class Admission:
         reason = account_gate(account, item, self.policy, self.as_of)
         if reason is None and self.ledger.is_forgotten(item.account_id, item.captured_at):
             reason = "forgotten"
-        known = self.ledger.state(item.item_id)
+        known = self.ledger.known(item.item_id)
         if reason is not None or account is None:
             self.counts[f"excluded:{reason}"] += 1
-            if known is None or known[0] is not ItemState.EXCLUDED:
+            if known is None or known.state is not ItemState.EXCLUDED:
                 self._excluded.append((item.item_id, item.source))
             return None
         self.counts["allowed"] += 1
@@ -99,10 +100,8 @@ class Admission:
             return None
         return Admitted(item, account, fingerprint)
 
-    def _note_missing(
-        self, item: Item, known: tuple[ItemState, str | None, int] | None, reason: str
-    ) -> None:
-        if known is not None and known[0] is ItemState.DONE:
+    def _note_missing(self, item: Item, known: Known | None, reason: str) -> None:
+        if known is not None and known.state is ItemState.DONE:
             self.counts["already_done"] += 1  # media may be removed once they are done
             return
         self.counts["quarantined:file"] += 1
@@ -115,11 +114,12 @@ def unread(fingerprint: str) -> str:
     return _UNREAD + fingerprint
 
 
-def _is_settled(known: tuple[ItemState, str | None, int], fingerprint: str) -> bool:
-    state, stored, attempts = known
-    if state not in (ItemState.DONE, ItemState.QUARANTINED):
+def _is_settled(known: Known, fingerprint: str) -> bool:
+    if known.state not in (ItemState.DONE, ItemState.QUARANTINED):
         return False
-    return stored == fingerprint or (stored == unread(fingerprint) and attempts >= MAX_ATTEMPTS)
+    if known.fingerprint == unread(fingerprint):
+        return known.attempts >= MAX_ATTEMPTS
+    return known.fingerprint == fingerprint
 
 
 def item_fingerprint(item: Item, file_facts: Callable[[Item], list[object]]) -> str:

@@ -62,7 +62,7 @@ def held(ledger: Ledger, account: str = "acct-001") -> list[tuple[str, str]]:
 def test_evidence_comes_back_as_it_went_in(ledger: Ledger) -> None:
     ledger.record([done(item("i1"), CYCLING)], hush_window_s=60)
     assert ledger.evidence("acct-001") == [evidence(item("i1"))]
-    assert ledger.state("i1") == (ItemState.DONE, "f", 1)
+    assert ledger.known("i1") == (ItemState.DONE, "f", 1)
 
 
 def test_recording_an_item_again_replaces_its_evidence(ledger: Ledger) -> None:
@@ -81,7 +81,7 @@ def test_a_failed_unit_leaves_nothing(ledger: Ledger) -> None:
 
     with pytest.raises(Broken):
         ledger.record(outcomes(), hush_window_s=60)
-    assert ledger.state("i1") is None
+    assert ledger.known("i1") is None
     assert held(ledger) == []
 
 

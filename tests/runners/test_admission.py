@@ -182,7 +182,7 @@ def test_a_file_that_could_not_be_read_is_tried_three_times_and_again_when_it_ch
         fingerprint = unread(admitted.fingerprint)
         bad = Outcome(admitted.item, ItemState.QUARANTINED, fingerprint=fingerprint, reason="died")
         ledger.record([bad], hush_window_s=60)
-        assert ledger.state("i1") == (ItemState.QUARANTINED, fingerprint, attempt)
+        assert ledger.known("i1") == (ItemState.QUARANTINED, fingerprint, attempt)
     found, counts = admit(ledger, upload)
     assert found == []
     assert counts["already_done"] == 1
