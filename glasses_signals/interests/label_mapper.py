@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from glasses_signals.errors import BadModel
-from glasses_signals.interests.taxonomy import Taxonomy, load_taxonomy
+from glasses_signals.interests.taxonomy import DATA, Taxonomy, load_taxonomy
 from glasses_signals.models.store import open_model
 from glasses_signals.policy.policy import TOPICS
 from glasses_signals.policy.sensitive import blocked_nodes
@@ -71,8 +70,9 @@ class ClassRow:
 class LabelMapper:
     """Maps the labels of one picture. A class that no table knows is an error, never a guess."""
 
-    def __init__(self, tables: Sequence[str] = TABLES, taxonomy: Taxonomy | None = None) -> None:
-        self._taxonomy = taxonomy or load_taxonomy()
+    def __init__(self, tables: Sequence[str] = TABLES) -> None:
+        """`tables` as for `load_label_tables`, which says what it raises."""
+        self._taxonomy = load_taxonomy()
         self.rows = load_label_tables(tables, self._taxonomy)
 
     def map(self, labels: Sequence[Label]) -> LabelVerdict:
@@ -171,8 +171,7 @@ def load_label_tables(tables: Iterable[str], taxonomy: Taxonomy) -> Mapping[str,
 
 
 def _lines(table: str) -> list[dict[str, str]]:
-    shipped = resources.files(__package__) / "data" / f"labels_{table}.tsv"
-    path = Path(table) if table.endswith(".tsv") else shipped
+    path = Path(table) if table.endswith(".tsv") else DATA / f"labels_{table}.tsv"
     try:
         lines = list(read_tsv(path))
     except (OSError, UnicodeDecodeError) as error:
