@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ import jiwer
 import numpy as np
 from numpy.typing import NDArray
 from results import write_json
+from sets import EVAL
 from whisper.normalizers import EnglishTextNormalizer
 
 from glasses_signals.media.audio import decode_audio
@@ -192,9 +192,7 @@ def shares(counts: Sequence[dict[str, int]]) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    beside = Path(__file__).parents[2] / "shared" / "eval"
-    default = Path(os.environ.get("GLASSES_SIGNALS_EVAL", beside))
-    parser.add_argument("eval", nargs="?", type=Path, default=default)
+    parser.add_argument("eval", nargs="?", type=Path, default=EVAL)
     parser.add_argument("--mixes", type=int, default=48)
     parser.add_argument("--thresholds", default="6,8,10", help="decibels to choose from")
     parser.add_argument("--json", type=Path, metavar="FILE")

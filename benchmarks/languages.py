@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from results import write_json
+from sets import EVAL
+from speaking import noise_under
 
 from glasses_signals.media.audio import decode_audio
 from glasses_signals.records import Transcript, Waveform
@@ -52,10 +53,8 @@ def with_noise(waves: Sequence[Waveform], folder: Path, snr_db: float) -> list[W
     noises = [decode_audio(file).samples for file in sounds(folder / "nonspeech_dev")]
     mixed = []
     for number, wave in enumerate(waves):
-        noise = np.resize(noises[number % len(noises)], len(wave.samples))
-        loud = wave.samples[np.abs(wave.samples) > 1e-3]
-        wanted = np.sqrt(np.mean(loud**2) / np.mean(noise**2) / 10 ** (snr_db / 10))
-        sound = wave.samples + noise * wanted
+        noise = noises[number % len(noises)]
+        sound = wave.samples + noise_under(wave.samples, noise, snr_db, len(wave.samples))
         mixed.append(Waveform((sound / max(1.0, np.abs(sound).max())).astype(np.float32)))
     return mixed
 
@@ -98,10 +97,8 @@ def calibration(heard: Sequence[tuple[str, Transcript]]) -> list[Row]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    beside = Path(__file__).parents[2] / "shared" / "eval"
-    default = Path(os.environ.get("GLASSES_SIGNALS_EVAL", beside))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--eval", type=Path, default=default)
+    parser.add_argument("--eval", type=Path, default=EVAL)
     parser.add_argument("--clips", type=int, default=400, help="English clips; 0 for none")
     parser.add_argument("--snr", type=float, metavar="DB")
     parser.add_argument("--show", action="store_true", help="print what was heard")

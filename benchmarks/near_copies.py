@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from quality import eval_folder
 from scipy import sparse  # type: ignore[import-untyped]
+from sets import EVAL
 from train_mapper import encoded
 
 from glasses_signals.interests.taxonomy import DATA
@@ -69,7 +69,7 @@ def _matrix(rows: Sequence[set[int]], width: int) -> sparse.csr_matrix:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?", default=eval_folder())
+    parser.add_argument("folder", type=Path, nargs="?", default=EVAL)
     parser.add_argument("--cache", type=Path, help="folder of embeddings, as in train_mapper.py")
     options = parser.parse_args()
     lines = [

@@ -19,11 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from made_uploads import AS_OF, account_ids, write_accounts, write_chats
-from results import write_json
+from results import ROOT, write_json
+from sets import EVAL
 from vision_media import (
-    EVAL,
     PHOTO_FRAMES,
-    ROOT,
     VIDEO_SECONDS,
     enlarged_photos,
     eval_photos,

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from results import wilson, write_json
+from sets import EVAL
 
 from glasses_signals.interests.text_mapper import TextMapper
 from glasses_signals.policy.policy import TOPICS, load_policy
@@ -162,9 +162,7 @@ def print_folds(kept: Path | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    beside = Path(__file__).parents[2] / "shared" / "eval"
-    default = os.environ.get("GLASSES_SIGNALS_EVAL", str(beside))
-    parser.add_argument("eval", nargs="?", type=Path, default=Path(default))
+    parser.add_argument("eval", nargs="?", type=Path, default=EVAL)
     parser.add_argument("--precision", choices=["fp32", "int8"], help="default: this machine's")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--markdown", action="store_true")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from glasses_signals.media.audio import decode_audio
 from glasses_signals.records import Waveform
 
+Samples = NDArray[np.float32]
 Voice = tuple[str, str]  # engine and voice
 FLITE: tuple[Voice, ...] = tuple(("flite", name) for name in ("slt", "rms", "awb", "kal16"))
 ESPEAK: tuple[Voice, ...] = tuple(
@@ -32,12 +33,17 @@ def speak(text: str, voice: Voice, file: Path) -> Waveform:
     return decode_audio(file)
 
 
-def noisy(wave: Waveform, noise: NDArray[np.float32], snr_db: float) -> Waveform:
+def noisy(wave: Waveform, noise: Samples, snr_db: float) -> Waveform:
     """With half a second of lead-in and tail, and noise through all of it."""
     silence = np.zeros(LEAD_SAMPLES, np.float32)
     sound = np.concatenate([silence, wave.samples, silence])
-    loud = wave.samples[np.abs(wave.samples) > 1e-3]
-    noise = np.resize(noise, len(sound))
-    noise = noise * np.sqrt(np.mean(loud**2) / np.mean(noise**2) / 10 ** (snr_db / 10))
-    sound = 0.3 * (sound + noise) / np.abs(sound + noise).max()
-    return Waveform(sound.astype(np.float32))
+    sound = sound + noise_under(wave.samples, noise, snr_db, len(sound))
+    return Waveform((0.3 * sound / np.abs(sound).max()).astype(np.float32))
+
+
+def noise_under(speech: Samples, noise: Samples, snr_db: float, count: int) -> Samples:
+    """`count` samples of the noise, over and over, at this level under the speech's loud ones."""
+    loud = speech[np.abs(speech) > 1e-3]
+    noise = np.resize(noise, count)
+    level = np.sqrt(np.mean(loud**2) / np.mean(noise**2) / 10 ** (snr_db / 10))
+    return np.asarray(noise * level, np.float32)

@@ -43,9 +43,8 @@ import speech_soak
 import speech_weights
 from numpy.typing import NDArray
 from results import write_json
+from sets import EVAL
 
-ROOT = Path(__file__).resolve().parents[1]
-EVAL = Path(os.environ.get("GLASSES_SIGNALS_EVAL", ROOT.parent / "shared" / "eval"))
 RATE = 16_000
 LONG_S = 1800
 MODEL = "whisper-base"

@@ -35,10 +35,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from results import write_json
+from results import ROOT, write_json
+from sets import EVAL
 from vision_media import (
     CLIPS,
-    EVAL,
     PHOTO_FRAMES,
     VIDEO_SECONDS,
     enlarged_photos,
@@ -47,7 +47,6 @@ from vision_media import (
     speaking_videos,
 )
 
-ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("photos_12mp", "photos_small", "video", "sound")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -58,6 +57,7 @@ def ours(files: Sequence[str], device: str) -> list[int]:
     kind = "video" if files[0].endswith(".mp4") else "photo"
     answers = []
     with DecodePool(2) as pool:
+        # Workers start while this is imported, as in the program.
         from glasses_signals.vision.tagger import Tagger, VisionSettings
 
         tagger = Tagger(VisionSettings(device=device))

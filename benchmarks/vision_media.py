@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-EVAL = Path(os.environ.get("GLASSES_SIGNALS_EVAL", ROOT.parent / "shared" / "eval"))
+from sets import EVAL
+
 BIG = (3024, 4032)
 VIDEO_SECONDS = 60
 PHOTO_FRAMES = 180  # that one photo is shown for in the video
