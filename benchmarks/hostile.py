@@ -118,7 +118,7 @@ def mutate(data: bytes, chance: random.Random, other: bytes) -> bytes:
 
 
 def content(result: DecodeResult) -> str:
-    """A hash of all that was decoded, or of the refusal."""
+    """A hash of all that was decoded; the same for whatever was refused."""
     digest = hashlib.sha256()
     if result.image is not None:
         digest.update(result.image.pixels.tobytes())

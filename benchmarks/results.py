@@ -95,8 +95,9 @@ def _short(value: Any) -> Any:
     return value
 
 
-def wilson(hits: int, of: int, z: float = 1.96) -> tuple[float, float]:
+def wilson(hits: int, of: int) -> tuple[float, float]:
     """95 % confidence interval of a share (Wilson 1927), 0..1."""
+    z = 1.96  # standard deviations
     if of == 0:
         return 0.0, 1.0
     share = hits / of

@@ -41,6 +41,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from results import write_json
 
 from glasses_signals.interests.label_mapper import LabelMapper, confidence
 from glasses_signals.interests.taxonomy import load_taxonomy
@@ -90,7 +91,7 @@ def main() -> None:
     }
     print(json.dumps(report, indent=1))
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+        write_json(arguments.json, report)
 
 
 def pictures(rows: Sequence[Mapping[str, str]], folder: Path) -> Iterator[tuple[str, bytes]]:

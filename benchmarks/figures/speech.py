@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from results import Found, Make, Results, number, table, times
 
+SPEECH_PARTS = ("speech", "speech_real", "speech_sets")
 COUNTS = ("insertions", "deletions", "peak_mb")
 
 
@@ -60,9 +61,6 @@ def peaks(r: Results) -> list[int]:
     parts = [part for name, part in r.parts.items() if name in SPEECH_PARTS]
     rows = [row for part in parts for row in part["found"] if row["contestant"] == "ours"]
     return sorted(row["peak_mb"] for row in rows)
-
-
-SPEECH_PARTS = ("speech", "speech_real", "speech_sets")
 
 
 def other_sets(r: Results) -> str:

@@ -212,6 +212,10 @@ def spoken_leak(r: Results) -> str:
     return f"{share(row['hits'], row['of'])} of {row['of']}"
 
 
+def interests(r: Results, name: str) -> str:
+    return str(sum(line["n"] for line in r.found("quality")["calibration"][name]["bins"]))
+
+
 FIGURES: dict[str, Make] = {
     "quality": quality,
     "precisions": precisions,
@@ -235,7 +239,3 @@ FIGURES: dict[str, Make] = {
     "held_out.calibration": calibration("held_out"),
     "spoken_restraint.leak": spoken_leak,
 }
-
-
-def interests(r: Results, name: str) -> str:
-    return str(sum(line["n"] for line in r.found("quality")["calibration"][name]["bins"]))
