@@ -3,10 +3,11 @@
     python benchmarks/near_copies.py [FOLDER] [--cache FOLDER]
 
 Compares every line of `interests/data/examples` and `policy/data/examples` with the texts of
-FOLDER's `*.jsonl` (default: $GLASSES_SIGNALS_EVAL) and with `tests/interests/meaning_cases.tsv`. A
-line is a near copy when at least 0.6 of the words of both are shared (Jaccard), or at least half
-and their embeddings' cosine is over 0.9. Texts of three words and fewer only count when equal.
-Prints `file, line's text, what it is near to`; exits with 1 when there are any.
+FOLDER's `*.jsonl` (default: $GLASSES_SIGNALS_EVAL), of `benchmarks/held_out`, and of
+`tests/interests/meaning_cases.tsv`. A line is a near copy when at least 0.6 of the words of both
+are shared (Jaccard), or at least half and their embeddings' cosine is over 0.9. Texts of three
+words and fewer only count when equal. Prints `file, line's text, what it is near to`; exits with 1
+when there are any.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from glasses_signals.tsv import read_tsv
 WORDS_ALONE, WORDS, COSINE = 0.6, 0.5, 0.9
 FEW = 3
 FOLDERS = (Path(str(DATA)) / "examples", DEFAULT_POLICY.parent / "examples")
+HELD_OUT = Path(__file__).with_name("held_out")
 CASES = Path(__file__).parents[1] / "tests" / "interests" / "meaning_cases.tsv"
 _WORD = re.compile(r"[a-z0-9']+")
 
@@ -79,7 +81,7 @@ def main() -> None:
         for row in read_tsv(place)
     ]
     measured = [row["text"] for row in read_tsv(CASES)]
-    for place in sorted(options.folder.glob("*.jsonl")):
+    for place in [*sorted(options.folder.glob("*.jsonl")), *sorted(HELD_OUT.glob("*.jsonl"))]:
         rows = [json.loads(line) for line in place.read_text("utf-8").splitlines() if line.strip()]
         measured += [row["text"] for row in rows if row.get("text")]
     measured = list(dict.fromkeys(measured))

@@ -50,16 +50,21 @@ def word_sets(texts: list[str], columns: dict[str, int]) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(len(found)), (rows, places)), shape=(len(texts), 100_000))
 
 
-def test_no_example_is_a_near_copy_of_a_text_that_measures_the_gate(eval_dir: Path | None) -> None:
-    names = ("sensitive_dev.jsonl", "benign_dev.jsonl") if eval_dir else ()
+def test_no_example_is_a_near_copy_of_a_text_that_measures_the_gate(
+    repository: Path, eval_dir: Path | None
+) -> None:
+    places = sorted((repository / "benchmarks" / "held_out").glob("*.jsonl"))
+    if eval_dir is not None:
+        places += [eval_dir / "sensitive_dev.jsonl", eval_dir / "benign_dev.jsonl"]
     measured = [
         json.loads(line)["text"]
-        for name in names
-        for line in ((eval_dir or Path()) / name).read_text("utf-8").splitlines()
+        for place in places
+        for line in place.read_text("utf-8").splitlines()
     ]
+    assert measured
     columns: dict[str, int] = {}
     ours = word_sets([e.text for e in written_examples()], columns)
-    theirs = word_sets([*measured, "how much is a kilo of sense"], columns)
+    theirs = word_sets(measured, columns)
     shared = (ours @ theirs.T).toarray()
     sizes = np.asarray(ours.sum(1)) + np.asarray(theirs.sum(1)).T
     alike = shared / (sizes - shared)  # Jaccard, of words
