@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from glasses_signals.models.sessions import Session, default_threads
 from glasses_signals.models.store import open_model
 from glasses_signals.records import Span
+from glasses_signals.speech.mel import SAMPLE_RATE
 
-SAMPLE_RATE = 16_000
 FRAME_SAMPLES = 512  # Silero's window at 16 kHz, 32 ms
 _CONTEXT_SAMPLES = 64  # of the window before, fed along with each window
 _STATE = (1, 1, 128)
@@ -33,8 +33,8 @@ class VadSettings:
 class VoiceActivity:
     """Batch operator: recordings in, speech probabilities per 32 ms out."""
 
-    def __init__(self, threads: int | None = None, model: str = "silero-vad") -> None:
-        built = open_model(model)
+    def __init__(self, threads: int | None = None) -> None:
+        built = open_model("silero-vad")
         self.sha256 = built.sha256
         self._threads = threads or default_threads()
         self._session = Session(built.file("sequence.onnx"), "cpu", threads=1)

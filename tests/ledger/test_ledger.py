@@ -1,4 +1,3 @@
-import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -168,15 +167,6 @@ def test_a_file_that_is_no_ledger_can_not_start(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(CannotStart, match="new --out"):
         Ledger(tmp_path / "ledger.sqlite")
-
-
-def test_a_ledger_of_a_newer_version_can_not_start(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    Ledger(path).close()
-    with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 99")
-    with pytest.raises(CannotStart, match="99"):
-        Ledger(path)
 
 
 def test_explain_names_captures_and_says_it_in_plain_words(ledger: Ledger) -> None:

@@ -185,11 +185,6 @@ def test_the_effective_date_begins_at_midnight_utc() -> None:
     assert account_gate(account, replace(SPOKEN, captured_at=start), POLICY, AS_OF) is None
 
 
-def test_a_capture_from_the_future_is_refused() -> None:
-    later = replace(SPOKEN, captured_at=AS_OF + timedelta(hours=27))
-    assert account_gate(WILLING, later, POLICY, AS_OF) == "capture_in_future"
-
-
 def test_every_reason_can_happen() -> None:
     broken: list[dict[str, Any]] = [
         {"account_id": "acct-002"},
