@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+sys.path.append(str(Path(__file__).parent))
 # Its made-up runs stand for a reader's own.
 sys.path.append(str(Path(__file__).parents[1] / "report"))
 

@@ -5,22 +5,18 @@ fails. The pages in ELSEWHERE have tests of their own, which also look at what c
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from reading import BLOCK, REPOSITORY, SCRIPTS, blocks, lines_of, shell_lines, type_in
 
 from glasses_signals.policy.policy import DEFAULT_POLICY
 
-REPOSITORY = Path(__file__).parents[2]
-SCRIPTS = Path(sys.executable).parent
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = {
     r"(scripts/(run|test|document)|\.ci/run)\b": "install everything, or would run this test",
     r"(\.venv/bin/)?pip (un)?install": "would change the environment or need a network",
@@ -46,20 +42,6 @@ STAND_INS = {" --ray-address ray-head:6379": ""}
 def pages() -> list[Path]:
     found = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "models/README.md")]
     return found + sorted(REPOSITORY.glob("docs/**/*.md"))
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return [code for name, code in BLOCK.findall(page.read_text("utf-8")) if name == language]
-
-
-def lines_of(block: str) -> list[str]:
-    """Commands without comments, those over several lines joined."""
-    lines = (line.split("  #")[0].strip() for line in block.replace("\\\n", "").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-def shell_lines(page: Path) -> list[str]:
-    return [line for block in blocks(page, "sh") for line in lines_of(block)]
 
 
 def is_run(line: str) -> bool:
@@ -139,20 +121,6 @@ def test_a_page_runs_as_written(page: str, desk: Path, request: pytest.FixtureRe
         assert done.returncode in expected, f"{code}\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}"
 
 
-def type_in(
-    line: str, folder: Path, environment: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(SCRIPTS), os.environ["PATH"]])
-    return subprocess.run(
-        ["bash", "-c", line],
-        cwd=folder,
-        env={**os.environ, **environment, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("page", [str(p.relative_to(REPOSITORY)) for p in pages()])
 def test_every_block_is_shell_that_parses(page: str) -> None:
     for block in blocks(REPOSITORY / page, "sh"):
@@ -210,6 +178,6 @@ def test_the_nightly_commands_run_as_written(desk: Path) -> None:
     shutil.move(desk / "UPLOADS", desk / "uploads")
     for line in lines:
         here = line.replace("/opt/glasses-signals/bin/", "").replace("/srv/", f"{desk}/")
-        done = type_in(here, desk, {})
+        done = type_in(here, desk)
         assert done.returncode == 0, done.stderr
     assert (desk / "profiles" / "report.html").exists()

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from reading import REPOSITORY
 
 from glasses_signals.models.manifest import load_manifest
 from glasses_signals.models.store import recipe_path
 
-REPOSITORY = Path(__file__).parents[2]
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text("utf-8")
 REMEDY = "mend the example in CONTRIBUTING.md"
 

@@ -2,9 +2,8 @@
 
 import re
 import tomllib
-from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
+from reading import REPOSITORY
 
 
 def dependencies() -> set[str]:

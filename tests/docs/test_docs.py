@@ -7,46 +7,22 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
+from reading import REPOSITORY, blocks, shell_lines, type_in
 
 from glasses_signals.cli import cli
 from glasses_signals.profiles.document import validate_profile
 from glasses_signals.profiles.files import read_profiles
 
-REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted(REPOSITORY.glob("docs/**/*.md"))]
-SCRIPTS = Path(sys.executable).parent
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return [code for name, code in BLOCK.findall(page.read_text("utf-8")) if name == language]
-
-
-def shell_lines(page: Path) -> Iterator[str]:
-    for block in blocks(page, "sh"):
-        yield from (line for line in block.splitlines() if line.strip())
 
 
 def documented_commands() -> list[str]:
     lines = [line for page in PAGES for line in shell_lines(page)]
     return sorted({line for line in lines if line.startswith("glasses-signals ")})
-
-
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(SCRIPTS), os.environ["PATH"]])
-    return subprocess.run(
-        ["bash", "-c", command],
-        cwd=folder,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize("line", documented_commands())
@@ -100,7 +76,7 @@ def output_of_today(run_of_today: Path, tmp_path: Path) -> Path:
 def test_the_queries_on_exports_run_as_written(output_of_today: Path) -> None:
     page = REPOSITORY / "docs" / "exports.md"
     for line in shell_lines(page):
-        done = run(line, output_of_today)
+        done = type_in(line, output_of_today)
         assert done.returncode == 0, done.stderr
     for code in blocks(page, "python"):
         done = subprocess.run(
@@ -120,7 +96,7 @@ def test_the_example_producer_joins_our_profiles(output_of_today: Path) -> None:
     (output_of_today / "saved.jsonl").write_text(json.dumps(article) + "\n")
     (output_of_today / "docs").symlink_to(REPOSITORY / "docs")
     for line in shell_lines(REPOSITORY / "docs" / "how-to" / "add-a-source.md"):
-        done = run(line, output_of_today)
+        done = type_in(line, output_of_today)
         assert done.returncode == 0, done.stderr
     joined = {d["account_id"]: d for _, d in read_profiles(output_of_today / "all.jsonl")}
     assert all(validate_profile(document) == [] for document in joined.values())

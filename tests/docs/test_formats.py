@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from reading import REPOSITORY
 
 from glasses_signals.policy.accounts import account_gate
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.records import Item, ItemKind, Source
 from glasses_signals.uploads.accounts import read_accounts
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/formats.md"])

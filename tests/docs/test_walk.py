@@ -2,11 +2,10 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
+from reading import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "glasses_signals"
 TEXT = (REPOSITORY / "docs" / "walk.md").read_text("utf-8")
 ENTRY = re.compile(r"^- `([\w/]+\.py)`: ((?:(?!\n- )[^→])+)→", re.MULTILINE)
