@@ -27,31 +27,19 @@ DISK_BYTES = MIN_FREE_BYTES + (8 << 20)
 
 
 @pytest.fixture(scope="module")
-def photos(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The photos of the sample bundles: enough to give profiles, and quick."""
-    root = tmp_path_factory.mktemp("photos")
-    for bundle in sorted((samples / "uploads").iterdir()):
-        shutil.copytree(bundle, root / bundle.name)
-        manifest = json.loads((bundle / "upload.json").read_text())
-        manifest["items"] = [i for i in manifest["items"] if i["kind"] == "photo"]
-        (root / bundle.name / "upload.json").write_text(json.dumps(manifest))
-    return root
-
-
-@pytest.fixture(scope="module")
-def expected(photos: Path, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def expected(photo_uploads: Path, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """What an undisturbed run over them gives."""
     out = tmp_path_factory.mktemp("undisturbed")
-    extract(photos, samples / "accounts.jsonl", out, SETTINGS)
+    extract(photo_uploads, samples / "accounts.jsonl", out, SETTINGS)
     written = (out / "profiles.jsonl").read_bytes()
     assert written
     return written
 
 
 @pytest.fixture
-def uploads(photos: Path, tmp_path: Path) -> Path:
+def uploads(photo_uploads: Path, tmp_path: Path) -> Path:
     """A copy that a test may change."""
-    return Path(shutil.copytree(photos, tmp_path / "uploads"))
+    return Path(shutil.copytree(photo_uploads, tmp_path / "uploads"))
 
 
 @pytest.fixture

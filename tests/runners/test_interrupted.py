@@ -1,6 +1,5 @@
 """Killed at every single step of forgetting and of writing profiles, one step after another."""
 
-import json
 import os
 import shutil
 import signal
@@ -28,18 +27,12 @@ SQL = {"execute", "executemany", "executescript"}
 
 
 @pytest.fixture(scope="module")
-def finished(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """OUT of a run over some photos of two accounts."""
-    folder = tmp_path_factory.mktemp("finished")
-    for bundle in ("ada-1", "ben-1"):
-        shutil.copytree(samples / "uploads" / bundle, folder / "uploads" / bundle)
-        manifest = folder / "uploads" / bundle / "upload.json"
-        text = json.loads(manifest.read_text())
-        text["items"] = [item for item in text["items"] if item["kind"] == "photo"]
-        manifest.write_text(json.dumps(text))
+def finished(photo_uploads: Path, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OUT of a run over photos of two accounts."""
+    out = tmp_path_factory.mktemp("finished") / "out"
     settings = ExtractSettings(as_of=AS_OF, device="cpu")
-    extract(folder / "uploads", samples / "accounts.jsonl", folder / "out", settings)
-    return folder / "out"
+    extract(photo_uploads, samples / "accounts.jsonl", out, settings)
+    return out
 
 
 def killed_at(step: int, out: Path, action: Callable[[], object]) -> bool:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -20,24 +19,20 @@ from glasses_signals.runners.ray_runner import actor_resources
 AS_OF = datetime(2026, 2, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def uploads(samples: Path, tmp_path: Path) -> Path:
-    root = tmp_path / "uploads"
-    for bundle in sorted((samples / "uploads").iterdir()):
-        shutil.copytree(bundle, root / bundle.name)
-        manifest = json.loads((bundle / "upload.json").read_text())
-        manifest["items"] = [i for i in manifest["items"] if i["kind"] == "photo"]
-        (root / bundle.name / "upload.json").write_text(json.dumps(manifest))
-    return root
-
-
 @pytest.mark.slow
 def test_ray_gives_the_same_bytes_although_its_first_actor_is_killed(
-    uploads: Path, samples: Path, tmp_path: Path
+    photo_uploads: Path, samples: Path, tmp_path: Path
 ) -> None:
     accounts = samples / "accounts.jsonl"
-    extract(uploads, accounts, tmp_path / "local", ExtractSettings(as_of=AS_OF, device="cpu"))
-    command = ["extract", str(uploads), "--accounts", str(accounts), "--out", str(tmp_path / "ray")]
+    extract(photo_uploads, accounts, tmp_path / "local", ExtractSettings(as_of=AS_OF, device="cpu"))
+    command = [
+        "extract",
+        str(photo_uploads),
+        "--accounts",
+        str(accounts),
+        "--out",
+        str(tmp_path / "ray"),
+    ]
     command += ["--as-of", "2026-02-01T00:00:00Z", "--device", "cpu", "--json"]
     run = subprocess.Popen(
         [
@@ -60,19 +55,19 @@ def test_ray_gives_the_same_bytes_although_its_first_actor_is_killed(
 
 @pytest.mark.slow
 def test_a_node_that_is_lost_takes_no_item_along(
-    uploads: Path, samples: Path, tmp_path: Path
+    photo_uploads: Path, samples: Path, tmp_path: Path
 ) -> None:
     from ray.cluster_utils import Cluster  # two seconds that a choice of other tests can spare
 
     accounts = samples / "accounts.jsonl"
-    extract(uploads, accounts, tmp_path / "local", ExtractSettings(as_of=AS_OF, device="cpu"))
+    extract(photo_uploads, accounts, tmp_path / "local", ExtractSettings(as_of=AS_OF, device="cpu"))
     watchful = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500}
     head = {"num_cpus": 0, "_system_config": watchful}  # or a loss is noticed after half a minute
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
         cluster.wait_for_nodes()
-        command = ["extract", str(uploads), "--accounts", str(accounts), "--device", "cpu"]
+        command = ["extract", str(photo_uploads), "--accounts", str(accounts), "--device", "cpu"]
         command += ["--out", str(tmp_path / "ray"), "--as-of", "2026-02-01T00:00:00Z"]
         command += ["--runner", "ray", "--ray-address", cluster.address, "--unit-items", "1"]
         run = subprocess.Popen(

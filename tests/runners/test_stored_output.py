@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -35,30 +34,18 @@ def url(files: s3fs.S3FileSystem) -> str:
     return f"s3://{bucket}/nightly/out"
 
 
-@pytest.fixture
-def uploads(samples: Path, tmp_path: Path) -> Path:
-    """Photos only: enough to give profiles, and quick."""
-    root = tmp_path / "uploads"
-    for bundle in ("ada-1", "ben-1"):
-        shutil.copytree(samples / "uploads" / bundle, root / bundle)
-        manifest = json.loads((root / bundle / "upload.json").read_text())
-        manifest["items"] = [i for i in manifest["items"] if i["kind"] == "photo"]
-        (root / bundle / "upload.json").write_text(json.dumps(manifest))
-    return root
-
-
 def names(files: s3fs.S3FileSystem, url: str) -> list[str]:
     return sorted(Path(place).name for place in files.ls(url))
 
 
 def test_a_run_into_a_store_gives_the_bytes_of_a_local_one_and_goes_on_there(
-    uploads: Path, samples: Path, tmp_path: Path, files: s3fs.S3FileSystem, url: str
+    photo_uploads: Path, samples: Path, tmp_path: Path, files: s3fs.S3FileSystem, url: str
 ) -> None:
     accounts = samples / "accounts.jsonl"
-    extract(uploads, accounts, tmp_path / "local", SETTINGS)
+    extract(photo_uploads, accounts, tmp_path / "local", SETTINGS)
     for already_done in (False, True):
         with stored_output(url) as out:
-            report = extract(uploads, accounts, out, SETTINGS)
+            report = extract(photo_uploads, accounts, out, SETTINGS)
         assert (report.counts.get("already_done", 0) == report.counts["allowed"]) is already_done
         written = files.cat_file(f"{url}/profiles.jsonl")
         assert written == (tmp_path / "local" / "profiles.jsonl").read_bytes() != b""
@@ -67,10 +54,10 @@ def test_a_run_into_a_store_gives_the_bytes_of_a_local_one_and_goes_on_there(
 
 
 def test_what_is_forgotten_goes_from_the_store_and_its_report_too(
-    uploads: Path, samples: Path, files: s3fs.S3FileSystem, url: str
+    photo_uploads: Path, samples: Path, files: s3fs.S3FileSystem, url: str
 ) -> None:
     with stored_output(url) as out:
-        extract(uploads, samples / "accounts.jsonl", out, SETTINGS)
+        extract(photo_uploads, samples / "accounts.jsonl", out, SETTINGS)
         (out / "report.html").write_text("acct-ada")
     with stored_output(url) as out:
         opt_out(out, "acct-ada")
@@ -114,12 +101,12 @@ def test_the_hold_of_a_dead_process_is_taken_over_on_its_own_machine_only(
 
 
 def test_the_command_line_killed_on_the_way_and_typed_again_gives_the_same_bytes(
-    uploads: Path, samples: Path, tmp_path: Path, files: s3fs.S3FileSystem, url: str
+    photo_uploads: Path, samples: Path, tmp_path: Path, files: s3fs.S3FileSystem, url: str
 ) -> None:
     accounts = samples / "accounts.jsonl"
-    extract(uploads, accounts, tmp_path / "local", SETTINGS)
+    extract(photo_uploads, accounts, tmp_path / "local", SETTINGS)
     command = [sys.executable, "-m", "glasses_signals"]
-    job = ["extract", str(uploads), "--accounts", str(accounts), "--out", url]
+    job = ["extract", str(photo_uploads), "--accounts", str(accounts), "--out", url]
     job += ["--as-of", "2026-02-01T00:00:00Z", "--device", "cpu", "--unit-items", "1"]
     victim = subprocess.Popen([*command, *job])
     while victim.poll() is None and not files.exists(f"{url}/{HOLD_NAME}"):
