@@ -10,11 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil  # type: ignore[import-untyped]
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from glasses_signals.models.store import cache_dir
@@ -132,13 +135,16 @@ def written(word: str) -> set[bytes]:
     return {form.encode(code) for form in forms for code in ("utf-8", "utf-16-le", "utf-16-be")}
 
 
+@cache
+def embeddings() -> NDArray[np.float32]:
+    return TextEncoder(EncoderSettings(device="cpu"))(SENTENCES)
+
+
 def canaries() -> dict[bytes, str]:
     """Byte strings that may be nowhere, and what each would give away."""
     words = [HARMLESS, SECRET, UNREAD, NAMED, DESCRIBED, BROKEN, *SPOKEN]
     found = {form: word for word in words for form in written(word)}
-    for sentence, vector in zip(
-        SENTENCES, TextEncoder(EncoderSettings(device="cpu"))(SENTENCES), strict=True
-    ):
+    for sentence, vector in zip(SENTENCES, embeddings(), strict=True):
         for kind in ("<f4", "<f8", "<f2"):
             found[vector.astype(kind).tobytes()[:32]] = f"embedding ({kind}) of {sentence!r}"
     found[struct.pack("<d", GPS_DEGREES[2])] = "place"
@@ -180,9 +186,7 @@ def test_runs_leave_no_byte_of_what_was_said_written_or_shown(place: Place) -> N
 
 def test_a_canary_would_be_seen(place: Place) -> None:
     (place.left / "leak").write_text(SENTENCES[1], "utf-16-le")
-    (place.left / "rows").write_bytes(
-        TextEncoder(EncoderSettings(device="cpu"))(SENTENCES).tobytes()
-    )
+    (place.left / "rows").write_bytes(embeddings().tobytes())
     assert len(set(sightings(place))) == 1 + len(SENTENCES)
 
 
