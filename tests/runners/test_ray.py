@@ -25,15 +25,8 @@ def test_ray_gives_the_same_bytes_although_its_first_actor_is_killed(
 ) -> None:
     accounts = samples / "accounts.jsonl"
     extract(photo_uploads, accounts, tmp_path / "local", ExtractSettings(as_of=AS_OF, device="cpu"))
-    command = [
-        "extract",
-        str(photo_uploads),
-        "--accounts",
-        str(accounts),
-        "--out",
-        str(tmp_path / "ray"),
-    ]
-    command += ["--as-of", "2026-02-01T00:00:00Z", "--device", "cpu", "--json"]
+    command = ["extract", str(photo_uploads), "--accounts", str(accounts), "--device", "cpu"]
+    command += ["--out", str(tmp_path / "ray"), "--as-of", "2026-02-01T00:00:00Z", "--json"]
     run = subprocess.Popen(
         [
             *(sys.executable, "-m", "glasses_signals", *command),
