@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -82,8 +82,7 @@ def write_bundles(
     """Bundles of up to `bundle_items` small media each: JPEGs, FLAC clips of 2 s, MP4s of 2 s."""
     chance = random.Random(seed)
     pictures, speech = _pictures(), _speech()
-    kinds = ["photo"] * photos + ["voice"] * voices + ["video"] * videos
-    chance.shuffle(kinds)
+    kinds = dealt_evenly({"photo": photos, "voice": voices, "video": videos})
     for start in range(0, len(kinds), bundle_items):
         folder = root / f"u-{start // bundle_items:05}"
         folder.mkdir(parents=True)
@@ -98,6 +97,12 @@ def write_bundles(
                 write_video(folder / name, chance, pictures)
             items.append(_entry(name, kind, chance))
         write_manifest(folder, chance.choice(accounts), items)
+
+
+def dealt_evenly(counts: Mapping[str, int]) -> list[str]:
+    """Each name as often as it says, in an order of which any stretch is like any other."""
+    places = [((n + 0.5) / count, name) for name, count in counts.items() for n in range(count)]
+    return [name for _, name in sorted(places)]
 
 
 def write_manifest(folder: Path, account: str, items: list[dict[str, Any]]) -> None:

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 @click.option(
     "--unit-items",
     type=click.IntRange(1, 4096),
-    default=64,
+    default=128,
     show_default=True,
     help="Items finished and stored together: a killed run loses at most two such units.",
 )

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
-import numpy as np
-from numpy.typing import NDArray
-
 from glasses_signals.interests.text_mapper import TextMapper
+from glasses_signals.models.sessions import default_threads
 from glasses_signals.policy.policy import Policy
 from glasses_signals.policy.sensitive import SensitiveGate
 from glasses_signals.records import MappedInterest
 from glasses_signals.text.encoder import EncoderSettings, TextEncoder
 from glasses_signals.text.language import is_english
 
-CHUNK_TEXTS = 256
+CHUNK_TEXTS = 64  # judged at a time: a batch or two of the encoder
+MOST_LANES = 8  # of which one at a time is in Python, some of its time
 MOST_KNOWN = 16_384  # verdicts that are kept for texts that come again, about 5 MB
 LANGUAGE_UNSUPPORTED = "language_unsupported"
 
@@ -37,7 +36,11 @@ class TextVerdicts:
     """Texts in, verdicts out. A text that the gate can't read is excluded, never guessed at."""
 
     def __init__(self, policy: Policy, encoder: EncoderSettings | None = None) -> None:
-        self._encoder = TextEncoder(encoder or EncoderSettings())
+        encoder = encoder or EncoderSettings()
+        # Each lane encodes on a core of its own while another looks words up, in Python.
+        threads = encoder.threads or default_threads()
+        self._lanes = min(threads, MOST_LANES)
+        self._encoder = TextEncoder(replace(encoder, threads=threads // self._lanes))
         self._gate = SensitiveGate(policy)
         self._mapper = TextMapper()
         self.models = dict(self._encoder.models)
@@ -59,19 +62,21 @@ class TextVerdicts:
         return [verdicts[text] for text in texts]
 
     def _judged(self, texts: Sequence[str]) -> dict[str, Verdict]:
-        readable = [text for text in texts if is_english(text)]
         verdicts = dict.fromkeys(texts, Verdict(excluded=LANGUAGE_UNSUPPORTED))
+        readable = sorted(filter(is_english, texts), key=len)  # fuller batches of each length
         chunks = [readable[i : i + CHUNK_TEXTS] for i in range(0, len(readable), CHUNK_TEXTS)]
-        with ThreadPoolExecutor(1) as ahead:  # encodes the next chunk while this one is judged
-            for chunk, embeddings in zip(chunks, ahead.map(self._encoder, chunks), strict=True):
-                verdicts.update(zip(chunk, self._judge(chunk, embeddings), strict=True))
+        with ThreadPoolExecutor(self._lanes, "lane") as lanes:
+            for chunk, judged in zip(chunks, lanes.map(self._judge, chunks), strict=True):
+                verdicts.update(zip(chunk, judged, strict=True))
         return verdicts
 
-    def _judge(self, texts: Sequence[str], embeddings: NDArray[np.float32]) -> Iterator[Verdict]:
+    def _judge(self, texts: Sequence[str]) -> list[Verdict]:
+        embeddings = self._encoder(texts)
         readings = self._gate.read(texts, embeddings, self._encoder)
         mapped = self._mapper.map(texts, embeddings)
-        for reading, interests in zip(readings, mapped, strict=True):
-            if reading.topic is None:
-                yield Verdict(interests, harmless=reading.harmless)
-            else:
-                yield Verdict(excluded=f"sensitive:{reading.topic}")
+        return [
+            Verdict(interests, harmless=reading.harmless)
+            if reading.topic is None
+            else Verdict(excluded=f"sensitive:{reading.topic}")
+            for reading, interests in zip(readings, mapped, strict=True)
+        ]

@@ -76,6 +76,12 @@ class DecodeResult:
         photo = () if self.image is None else (self.image,)
         return (*photo, *(frame.image for frame in self.frames))
 
+    @property
+    def held_bytes(self) -> int:
+        """Memory that samples and pixels take."""
+        sound = 0 if self.waveform is None else self.waveform.samples.nbytes
+        return sound + sum(picture.pixels.nbytes for picture in self.pictures)
+
 
 def decode_file(task: DecodeTask, settings: DecodeSettings) -> DecodeResult:
     """Decode and hash a file. Anything wrong with the file is in the result, not raised."""

@@ -58,9 +58,9 @@ class _Worker:
 class DecodePool:
     """Some decode processes. A file that kills or stalls its worker twice gives an error result.
 
-    A context manager; processes start at once on entering, so enter it before loading models. Up
-    to `look_ahead` tasks per worker (and half a gigabyte of results) are decoded ahead of what has
-    been taken, no more.
+    A context manager; processes start `at_once` on entering, so enter it before loading models, or
+    else with the first file, so that none start where only texts come. Up to `look_ahead` tasks per
+    worker (and half a gigabyte of results) are decoded ahead of what has been taken, no more.
     """
 
     def __init__(
@@ -68,27 +68,33 @@ class DecodePool:
         workers: int = 2,
         settings: DecodeSettings | None = None,
         look_ahead: int = _LOOK_AHEAD,
+        at_once: bool = True,
     ) -> None:
         self._count = max(1, workers)
         self._settings = settings or DecodeSettings()
         self._window = look_ahead * self._count
+        self._at_once = at_once
+        self._entered = False
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> DecodePool:
-        self._workers = [self._start() for _ in range(self._count)]
+        self._entered = True
+        if self._at_once:
+            self._start_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
         for one in self._workers:
             one.stop()
         self._workers = []
+        self._entered = False
 
     def decode(self, tasks: Iterable[DecodeTask]) -> Iterator[DecodeResult]:
         """One result per task, in the order of the tasks.
 
         `tasks` is read in the caller's thread, a little ahead. One call at a time.
         """
-        if not self._workers:
+        if not self._entered:
             raise RuntimeError("DecodePool is used outside its `with` block")
         run = _Run(self._workers, self._start, self._settings)
         thread = threading.Thread(target=run.serve, name="decode-pool", daemon=True)
@@ -103,6 +109,8 @@ class DecodePool:
                     if following is None:
                         exhausted = True
                         break
+                    if not self._workers and following[1].kind != "text":
+                        self._start_all()
                     run.submit(_Job(*following))
                     submitted += 1
                 if taken == submitted:
@@ -113,6 +121,9 @@ class DecodePool:
             run.finish()
             thread.join()
             run.close()
+
+    def _start_all(self) -> None:
+        self._workers += [self._start() for _ in range(self._count)]
 
     def _start(self) -> _Worker:
         return _Worker(*worker.start(self._settings))
@@ -152,7 +163,7 @@ class _Run:
             if self._failure is not None:
                 raise RuntimeError("the decode pool failed") from self._failure
             result = self._results.pop(index)
-            self._held_bytes -= _held_bytes(result)
+            self._held_bytes -= result.held_bytes
         self._wake.send(b"\0")
         return result
 
@@ -218,7 +229,7 @@ class _Run:
     def _deliver(self, job: _Job, result: DecodeResult) -> None:
         with self._changed:
             self._results[job.index] = result
-            self._held_bytes += _held_bytes(result)
+            self._held_bytes += result.held_bytes
             self._changed.notify_all()
 
     def _stop_stalled(self) -> None:
@@ -247,10 +258,3 @@ class _Run:
         status = one.stop()
         self._workers[self._workers.index(one)] = self._start()
         return status
-
-
-def _held_bytes(result: DecodeResult) -> int:
-    held = sum(picture.pixels.nbytes for picture in result.pictures)
-    if result.waveform is not None:
-        held += result.waveform.samples.nbytes
-    return held

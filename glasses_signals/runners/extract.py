@@ -45,7 +45,7 @@ from glasses_signals.uploads.local import LocalUploads
 from glasses_signals.uploads.place import Uploads, open_uploads
 from glasses_signals.vision.tagger import VisionSettings
 
-UNIT_ITEMS = 64  # a killed run loses two units at most
+UNIT_ITEMS = 128  # a killed run loses two units at most
 # A clock further off the last run's than this is more likely wrong than the nightly job idle.
 MAX_BACK = timedelta(days=1)
 MAX_PAUSE = timedelta(days=366)

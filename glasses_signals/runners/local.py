@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 from glasses_signals.media.pool import DecodePool, DecodeResult, DecodeTask
 from glasses_signals.records import Item
@@ -14,7 +15,9 @@ from glasses_signals.runners.units import UnitOperator, UnitResult, gather, weig
 from glasses_signals.uploads.local import Fetched
 from glasses_signals.uploads.place import Uploads
 
-UNIT_AUDIO_S = 600.0  # fills a unit by itself: about 40 MB of samples
+UNIT_AUDIO_S = 600.0  # fills a unit by itself, as do so many bytes of decoded media
+UNIT_BYTES = 128 << 20
+UNIT_PHOTOS = 4  # count as one item with sound: seeing costs less than hearing
 
 
 def run_locally(
@@ -28,17 +31,16 @@ def run_locally(
     decoded for a unit, the one before is recognised, and the one before that judged.
     """
 
-    def weight_of(arrival: tuple[Admitted, DecodeResult]) -> float:
-        return max(weight(arrival[0]), unit_items * _audio_s(arrival[1]) / UNIT_AUDIO_S)
-
     judged: Future[UnitResult] | None = None
     with (
-        DecodePool(decode_workers, operator.decode_settings) as pool,
+        DecodePool(decode_workers, operator.decode_settings, at_once=False) as pool,
         ThreadPoolExecutor(1, "judge") as beside,
     ):
+        weight_of = partial(_weight, unit_items)
         for unit in gather(decoded(admitted, place, pool), unit_items, weight_of):
             # In this thread, which an interrupt reaches, is what takes longest.
             recognised = operator.recognise(unit)
+            unit.clear()  # its media, before the next ones gather
             if judged is not None:
                 yield judged.result()
             judged = beside.submit(operator.judge, recognised)
@@ -60,8 +62,12 @@ def decoded(
         yield entry, media
 
 
-def _audio_s(media: DecodeResult) -> float:
-    return media.waveform.duration_s if media.waveform is not None else 0.0
+def _weight(unit_items: int, arrival: tuple[Admitted, DecodeResult]) -> float:
+    """How much of a unit an item fills once it is decoded, by what recognising it costs."""
+    admitted, media = arrival
+    items = 1 / UNIT_PHOTOS if media.image is not None else weight(admitted)
+    audio_s = media.waveform.duration_s if media.waveform is not None else 0.0
+    return max(items, unit_items * max(audio_s / UNIT_AUDIO_S, media.held_bytes / UNIT_BYTES))
 
 
 def _decode_tasks(

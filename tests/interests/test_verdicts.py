@@ -63,6 +63,15 @@ def test_what_is_remembered_is_bounded_and_is_no_text(monkeypatch: pytest.Monkey
     assert judge(TEXTS) == before
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_lanes_and_the_cut_into_chunks_change_nothing(
+    judge: TextVerdicts, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    texts = [*TEXTS, *(f"{text}, please" for text in TEXTS)]
+    monkeypatch.setattr(verdicts, "CHUNK_TEXTS", 2)
+    assert TextVerdicts(load_policy(), EncoderSettings(threads=threads))(texts) == judge(texts)
+
+
 def test_nothing_and_odd_texts_are_no_trouble(judge: TextVerdicts) -> None:
     assert judge([]) == []
     assert judge(["", " ", "🙂", "a" * 5000]) is not None

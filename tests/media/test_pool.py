@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import PIL.Image
+import psutil
 import pytest
 
 from glasses_signals.media.decode import DecodeLimits
@@ -122,6 +123,20 @@ def test_a_call_may_end_after_its_thread_has() -> None:
         run.serve()
         run.finish()
         run.close()
+
+
+@pytest.mark.parametrize("with_file", [False, True])
+def test_workers_wait_for_the_first_file(with_file: bool) -> None:
+    before = set(psutil.Process().children())
+    tasks = [DecodeTask(str(n), "", "text") for n in range(3)]
+    if with_file:
+        tasks.insert(1, DecodeTask("photo", str(PHOTOS[0]), "photo"))
+    with DecodePool(2, at_once=False) as pool:
+        results = list(pool.decode(tasks))
+        started = set(psutil.Process().children()) - before
+    assert [result.key for result in results] == [task.key for task in tasks]
+    assert all(result.error is None for result in results)
+    assert len(started) == (2 if with_file else 0)
 
 
 def test_the_pool_is_only_usable_inside_its_with_block() -> None:
