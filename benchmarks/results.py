@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from glasses_signals.report import reliability
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_suffix(".json")
 MOST_BYTES = 60_000
@@ -96,14 +98,8 @@ def _short(value: Any) -> Any:
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
-    """95 % confidence interval of a share (Wilson 1927), 0..1."""
-    z = 1.96  # standard deviations
-    if of == 0:
-        return 0.0, 1.0
-    share = hits / of
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / (1 + z * z / of)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    """95 % confidence interval of a share, 0..1: all of it where nothing was counted."""
+    return reliability.wilson(hits / of, of) if of else (0.0, 1.0)
 
 
 # How figures are written

@@ -51,13 +51,16 @@ def load_curve() -> Curve:
         measured_on=measured["measured_on"],
         error=measured["error"],
         models=measured["models"],
-        bins=tuple(_bin(b["said"], b["right"], b["n"]) for b in measured["bins"]),
+        bins=tuple(
+            Bin(b["said"], b["right"], *wilson(b["right"], b["n"]), b["n"])
+            for b in measured["bins"]
+        ),
     )
 
 
-def _bin(said: float, right: float, n: int) -> Bin:
-    """With the score interval of Wilson, "Probable inference", 1927."""
-    middle = right + Z_95**2 / (2 * n)
-    spread = Z_95 * math.sqrt(right * (1 - right) / n + (Z_95 / n) ** 2 / 4)
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """95 % interval of a share of `n`, 0..1 (Wilson, "Probable inference", 1927)."""
+    middle = share + Z_95**2 / (2 * n)
+    spread = Z_95 * math.sqrt(share * (1 - share) / n + (Z_95 / n) ** 2 / 4)
     scale = 1 + Z_95**2 / n
-    return Bin(said, right, (middle - spread) / scale, (middle + spread) / scale, n)
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
