@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results import wilson, write_json
+from results import table, wilson, write_json
 from sets import EVAL
 
 from glasses_signals.interests.text_mapper import TextMapper
@@ -131,15 +131,14 @@ def said(row: Row) -> str:
 
 
 def print_markdown(result: dict[str, list[Row]]) -> None:
-    print("| figure | texts | % [95 % interval] |\n|---|---|---|")
-    for row in result["figures"]:
-        print(f"| {row['figure']} | {row['hits']} of {row['of']} | {said(row)} |")
-    print()
+    rows = [[r["figure"], f"{r['hits']} of {r['of']}", said(r)] for r in result["figures"]]
+    print(table(["figure", "texts", "% [95 % interval]"], rows), end="\n\n")
     heads = list(dict.fromkeys(row["figure"] for row in result["curve"]))
-    print("| threshold |", " | ".join(heads), "|\n|---|" + "---|" * len(heads))
-    for threshold in CURVE:
-        cells = [said(row) for row in result["curve"] if row["text_threshold"] == threshold]
-        print(f"| {threshold} |", " | ".join(cells), "|")
+    curve = [
+        [str(threshold), *(said(r) for r in result["curve"] if r["text_threshold"] == threshold)]
+        for threshold in CURVE
+    ]
+    print(table(["threshold", *heads], curve))
 
 
 def print_folds(kept: Path | None) -> None:
@@ -147,14 +146,15 @@ def print_folds(kept: Path | None) -> None:
 
     errors = fold_errors(load_policy().text_threshold, kept)
     styles = ("direct", "indirect", "entity", "mixed", "asr")
-    print("| topic |", " | ".join(styles), "|\n|---|" + "---|" * len(styles))
+    rows = []
     for topic in (*TOPICS, "all"):
-        cells = []
+        cells = [topic]
         for style in styles:
             own = [e for (t, s), e in errors.items() if s == style and topic in (t, "all")]
             wrong = np.concatenate(own)
             cells.append(f"{100 * wrong.mean():.0f} % of {len(wrong)}")
-        print(f"| {topic} |", " | ".join(cells), "|")
+        rows.append(cells)
+    print(table(["topic", *styles], rows))
     for style in ("lookalike", "ordinary", "interest"):
         wrong = errors["none", style]
         print(f"over-blocked {style}: {100 * wrong.mean():.1f} % of {len(wrong)}")

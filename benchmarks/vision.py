@@ -35,7 +35,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from results import ROOT, write_json
+from results import ROOT, table, write_json
 from sets import EVAL
 from vision_media import (
     CLIPS,
@@ -303,26 +303,22 @@ def benchmark(arguments: argparse.Namespace) -> dict[str, object]:
     return report
 
 
-def table(report: dict[str, object]) -> str:
+def shown(report: dict[str, object]) -> str:
     measured: dict[str, dict[str, dict[str, float]]] = report["measured"]  # type: ignore[assignment]
-    lines = [
-        f"CPU flags {' '.join(report['cpu_flags'])}, {report['cpus']} CPUs, device "  # type: ignore[arg-type]
-        f"{report['device']}, {report['photos']} photos of 12 megapixels",
-        "| media | contestant | a second | ours is | top-1 |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for media, contestants in measured.items():
         unit = VIDEO_SECONDS if media.startswith("video") else 1
         first = next(iter(contestants.values()))
         for name, one in contestants.items():
             ratio = first["per_s"] / one["per_s"]
-            top1 = (
-                f"{one['top1']:.3f}" if name in ("ours", "usual", "careful") and unit == 1 else ""
-            )
-            lines.append(
-                f"| {media} | {name} | {one['per_s'] * unit:.2f} | {ratio:.2f} x | {top1} |"
-            )
-    return "\n".join(lines)
+            seen = name in ("ours", "usual", "careful") and unit == 1
+            top1 = f"{one['top1']:.3f}" if seen else ""
+            rows.append([media, name, f"{one['per_s'] * unit:.2f}", f"{ratio:.2f} x", top1])
+    machine = (
+        f"CPU flags {' '.join(report['cpu_flags'])}, {report['cpus']} CPUs, device "  # type: ignore[arg-type]
+        f"{report['device']}, {report['photos']} photos of 12 megapixels"
+    )
+    return f"{machine}\n{table(['media', 'contestant', 'a second', 'ours is', 'top-1'], rows)}"
 
 
 def main() -> None:
@@ -343,7 +339,7 @@ def main() -> None:
     if not (EVAL / "photos_dev.tsv").is_file():
         raise SystemExit(f"no photos at {EVAL}: set GLASSES_SIGNALS_EVAL to the evaluation folder")
     report = benchmark(arguments)
-    print(table(report))
+    print(shown(report))
     if arguments.json:
         write_json(arguments.json, report)
 
