@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Chats = tuple[tuple[str, ...], Path, "subprocess.CompletedProcess[str]"]
 
 AS_OF = ("--as-of", "2026-02-01T00:00:00Z")
 # Tells on standard error which files were opened and which processes started.
@@ -86,9 +87,7 @@ def test_by_account_without_a_dry_run_is_a_usage_error(
 
 
 @pytest.fixture(scope="module")
-def chats(
-    samples: Path, run: Run, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[tuple[str, ...], Path, "subprocess.CompletedProcess[str]"]:
+def chats(samples: Path, run: Run, tmp_path_factory: pytest.TempPathFactory) -> Chats:
     """Arguments that extract the sample messages, the output folder, and the finished first run."""
     out = tmp_path_factory.mktemp("chats") / "out"
     where = (str(samples / "chats.jsonl"), "--accounts", str(samples / "accounts.jsonl"))
@@ -97,7 +96,7 @@ def chats(
 
 
 def test_json_logs_are_one_event_a_line_with_time_and_level(
-    chats: tuple[tuple[str, ...], Path, "subprocess.CompletedProcess[str]"],
+    chats: Chats,
 ) -> None:
     told = events(chats[2].stderr)
     assert [event["event"] for event in told] == ["run_started", "progress", "run_finished"]
@@ -108,9 +107,7 @@ def test_json_logs_are_one_event_a_line_with_time_and_level(
     assert json.loads(chats[2].stdout)["format"] == "glasses-run/1"
 
 
-def test_without_a_terminal_nothing_but_results_is_printed(
-    chats: tuple[tuple[str, ...], Path, "subprocess.CompletedProcess[str]"], run: Run
-) -> None:
+def test_without_a_terminal_nothing_but_results_is_printed(chats: Chats, run: Run) -> None:
     found = run(*chats[0])
     assert found.stderr == ""
     assert "\x1b" not in found.stdout
@@ -118,7 +115,7 @@ def test_without_a_terminal_nothing_but_results_is_printed(
 
 
 def test_a_dry_run_after_a_run_finds_it_done_and_leaves_the_ledger_as_it_is(
-    chats: tuple[tuple[str, ...], Path, "subprocess.CompletedProcess[str]"], run: Run
+    chats: Chats, run: Run
 ) -> None:
     before = (chats[1] / "ledger.sqlite").read_bytes()
     found = json.loads(run(*chats[0], "--dry-run", "--json").stdout)
