@@ -6,6 +6,7 @@ The same seed makes the same bytes.
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ AS_OF = "2026-02-01T00:00:00Z"
 PHOTO_SIDE = 256
 CLIP_S = 2
 RATE = 16_000
+GOLDEN = (5**0.5 - 1) / 2  # its multiples, modulo one, fill the unit interval evenly
 
 
 def account_ids(count: int) -> list[str]:
@@ -83,6 +85,7 @@ def write_bundles(
     chance = random.Random(seed)
     pictures, speech = _pictures(), _speech()
     kinds = dealt_evenly({"photo": photos, "voice": voices, "video": videos})
+    clips = itertools.count()
     for start in range(0, len(kinds), bundle_items):
         folder = root / f"u-{start // bundle_items:05}"
         folder.mkdir(parents=True)
@@ -92,7 +95,7 @@ def write_bundles(
             if kind == "photo":
                 write_photo(folder / name, chance, pictures)
             elif kind == "voice":
-                write_voice(folder / name, chance, speech)
+                write_voice(folder / name, next(clips), speech)
             else:
                 write_video(folder / name, chance, pictures)
             items.append(_entry(name, kind, chance))
@@ -157,9 +160,11 @@ def _crop(chance: random.Random, pictures: Sequence[NDArray[np.uint8]]) -> NDArr
     return np.asarray(small, np.uint8)
 
 
-def write_voice(path: Path, chance: random.Random, speech: NDArray[np.int16]) -> None:
+def write_voice(path: Path, number: int, speech: NDArray[np.int16]) -> None:
+    """The cut of this number: words cut in two are heard again and again, at ten times the cost, so
+    any stretch of numbers has its share of them."""
     length = CLIP_S * RATE
-    start = chance.randrange(len(speech) - length)
+    start = int((number * GOLDEN + 0.5) % 1 * (len(speech) - length))
     _write_sound(path, speech[start : start + length])
 
 

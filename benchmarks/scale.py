@@ -5,8 +5,10 @@
 Of a hundred items, 76 are chat lines, 20 small photos, 3 clips of sound and 1 a clip of video, all
 different, dealt evenly over ONE run. A thread looks at the process and its decode workers twice a
 second. Prints, for each tenth of the items: seconds, items a second, peak memory, how busy the
-cores were, and the time to go that was foretold at its end; then the goals of memory, rate and time
-to go as ratios (1.0 is perfect), the ledger's share, and what a run costs in which nothing is new.
+cores were with it and with all else on the machine, and the time to go that was foretold at its
+end; then the goals of memory, rate and time to go as ratios (1.0 is perfect), the share of the
+ledger, and what a run costs in which nothing is new. The last tenth ends one unit before the end:
+that unit was recognised before, and is only judged after.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from job import machine_busy_s
 from made_uploads import account_ids, write_accounts, write_bundles, write_chats
 from results import write_json
 
@@ -87,7 +90,8 @@ class Mixed:
 
 @dataclass(frozen=True, slots=True)
 class Tenth:
-    """From one mark to the next; memory is the peak within, in MiB; `busy` of all cores' time."""
+    """From one mark to the next; memory is the peak within, in MiB; `busy` and `others`, what the
+    rest of the machine used meanwhile, are shares of all cores' time."""
 
     finished: int
     end_s: float
@@ -96,7 +100,18 @@ class Tenth:
     peak_rss_mb: float
     peak_workers_rss_mb: float
     busy: float
+    others: float
     remaining_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Items finished, seconds since the start, CPU seconds of the run and of the whole machine."""
+
+    finished: int = 0
+    elapsed_s: float = 0.0
+    cpu_s: float = 0.0
+    machine_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -109,30 +124,42 @@ class Meter:
     rss_mb: float = 0.0
     workers_rss_mb: float = 0.0
     stopped: threading.Event = field(default_factory=threading.Event)
-    before: tuple[int, float, float] = (0, 0.0, 0.0)
+    before: Mark = Mark()  # where the tenth began
+    latest: Mark = Mark()
 
     def __call__(self, progress: Progress) -> None:
+        before_this, self.latest = self.latest, self.mark(progress.finished, progress.elapsed_s)
         if progress.finished < self.items * (len(self.tenths) + 1) / 10:
             return
-        then = self.before
-        self.before = now = (progress.finished, progress.elapsed_s, self.cpu_s())
-        done, wall, cpu = now[0] - then[0], now[1] - then[1], now[2] - then[2]
+        then, now = self.before, self.latest
+        if progress.finished == self.items and before_this.finished > then.finished:
+            now = before_this
+        self.before = now
+        done, wall, cpu = (
+            now.finished - then.finished,
+            now.elapsed_s - then.elapsed_s,
+            now.cpu_s - then.cpu_s,
+        )
+        cores_s = wall * (os.cpu_count() or 1)
         tenth = Tenth(
             finished=progress.finished,
-            end_s=round(progress.elapsed_s, 2),
+            end_s=round(now.elapsed_s, 2),
             items_per_s=round(done / wall, 1),
             items_per_cpu_s=round(done / cpu, 1),
             peak_rss_mb=round(self.rss_mb, 1),
             peak_workers_rss_mb=round(self.workers_rss_mb, 1),
-            busy=round(cpu / wall / (os.cpu_count() or 1), 3),
+            busy=round(cpu / cores_s, 3),
+            others=round(max(0.0, now.machine_s - then.machine_s - cpu) / cores_s, 3),
             remaining_s=progress.remaining_s,
         )
         self.tenths.append(tenth)
         print(tenth, flush=True)
         self.rss_mb = self.workers_rss_mb = 0.0
 
-    def cpu_s(self) -> float:
-        return sum(sum(p.cpu_times()[:2]) for p in (self.process, *self.process.children()))
+    def mark(self, finished: int, elapsed_s: float) -> Mark:
+        both = (self.process, *self.process.children())
+        cpu_s = sum(sum(p.cpu_times()[:2]) for p in both)
+        return Mark(finished, elapsed_s, cpu_s, machine_busy_s())
 
     def watch(self) -> None:
         while not self.stopped.wait(LOOK_EVERY_S):
@@ -166,6 +193,7 @@ def ratios(tenths: list[Tenth], whole_s: float) -> dict[str, float]:
         ),
         "time_to_go_over_truth": round(foretold, 3),
         "busy": round(statistics.median(t.busy for t in tenths), 3),
+        "others": round(statistics.median(t.others for t in tenths), 3),
     }
 
 
@@ -179,7 +207,7 @@ def measure(folder: Path, media: int, chats: int) -> dict[str, Any]:
         return report, time.perf_counter() - started
 
     meter = Meter(media + chats)
-    meter.before = (0, 0.0, meter.cpu_s())  # making the uploads does not count
+    meter.before = meter.latest = meter.mark(0, 0.0)  # making the uploads does not count
     watcher = threading.Thread(target=meter.watch, daemon=True)
     watcher.start()
     report, whole_s = run(meter)

@@ -1,5 +1,8 @@
-"""How much of a unit a decoded item fills: by the work and the memory that it costs."""
+"""How much of a unit a decoded item fills, and which thread gives way to which."""
 
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import numpy as np
@@ -8,12 +11,37 @@ import pytest
 from glasses_signals.media.pool import DecodeResult
 from glasses_signals.records import Account, Frame, Image, Item, ItemKind, Source, Waveform
 from glasses_signals.runners.admission import Admitted
-from glasses_signals.runners.local import UNIT_AUDIO_S, UNIT_BYTES, UNIT_PHOTOS, _weight
+from glasses_signals.runners.local import (
+    NICER,
+    UNIT_AUDIO_S,
+    UNIT_BYTES,
+    UNIT_PHOTOS,
+    _weight,
+    give_way,
+)
 from glasses_signals.runners.units import UNIT_TEXTS
 
 UNIT_ITEMS = 128
 SMALL = Image(np.zeros((2, 2, 3), np.uint8), 2, 2)
 LARGE = Image(np.zeros((UNIT_BYTES // 8 // 3, 1, 3), np.uint8), 1, UNIT_BYTES // 8 // 3)
+
+
+def priority_of_a_child() -> int:
+    with ThreadPoolExecutor(1) as child:
+        thread = child.submit(threading.get_native_id)
+        return os.getpriority(os.PRIO_PROCESS, thread.result())
+
+
+@pytest.mark.parametrize("times", [1, 9])
+def test_a_thread_that_gives_way_takes_its_children_along_and_no_other(times: int) -> None:
+    mine = threading.get_native_id()
+    before = os.getpriority(os.PRIO_PROCESS, mine)
+    with ThreadPoolExecutor(1) as beside:
+        for _ in range(times):
+            beside.submit(give_way).result()
+        lowered = beside.submit(priority_of_a_child).result()
+    assert lowered == min(19, before + times * NICER)
+    assert os.getpriority(os.PRIO_PROCESS, mine) == before
 
 
 def sound(seconds: float) -> Waveform:
