@@ -102,7 +102,7 @@ def kind_of_leak(row: Row, heard: Observed, when_typed: Judged) -> str:
     if when_typed.evidence:
         return "leaks when typed too"
     plain = EnglishTextNormalizer()
-    words = plain(" ".join(heard.spoken))
+    words = plain(" ".join(spoken.text for spoken in heard.spoken))
     wrong = jiwer.wer(plain(row["text"]), words) if words else 1.0
     return "heard well enough" if wrong <= HEARD_WELL else "misheard"
 

@@ -127,8 +127,17 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Hearing:
+    """What a recogniser heard, and how sure it is, per token."""
+
+    text: str
+    mean_log_probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
-    """Recognised speech. `text` is what was said, `english` its translation if not English."""
+    """Recognised speech. `text` is what was said, `english` its translation if not English, `again`
+    what a second recogniser heard, where the first was not sure."""
 
     start_s: float
     end_s: float
@@ -136,6 +145,7 @@ class Utterance:
     mean_log_probability: float
     speaker: str = "wearer"  # or "bystander"
     english: str | None = None
+    again: Hearing | None = None
 
 
 @dataclass(frozen=True, slots=True)

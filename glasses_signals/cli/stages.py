@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -16,6 +17,7 @@ from glasses_signals.cli.options import (
     EXIT_QUARANTINED,
     beam_option,
     device_option,
+    hear_once_option,
     json_option,
     labels_option,
     ocr_option,
@@ -32,6 +34,7 @@ from glasses_signals.errors import BadInput, CannotStart
 @click.option("--model", default="whisper-base", show_default=True, help="Name or manifest file.")
 @click.option("--language", help="Spoken language, such as `en` [default: detected].")
 @beam_option
+@hear_once_option
 @device_option
 @workers_option
 @json_option
@@ -40,6 +43,7 @@ def transcribe(
     model: str,
     language: str | None,
     beam: int,
+    hear_once: bool,
     device: str,
     workers: int,
     as_json: bool,
@@ -49,6 +53,8 @@ def transcribe(
     from glasses_signals.speech.transcriber import SpeechSettings
 
     settings = SpeechSettings(model=model, device=device, language=language, beam=beam)
+    if hear_once:
+        settings = replace(settings, second=None)
     _print_lines(
         transcribe_files(files, settings, workers),
         len(files),

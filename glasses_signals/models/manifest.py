@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,18 +21,20 @@ _KEYS = {
     *("name", "kind", "licence", "description", "optional"),
     *("source", "input", "output", "recipe", "parity"),
 }
-_SOURCE_KEYS = {"name", "package", "version", "path", "file", "sha256"}
+_SOURCE_KEYS = {"name", "package", "npm", "version", "path", "file", "sha256"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file a model is made from: `path` inside an installed package, or a `file` on disk."""
+    """One file a model is made from: `path` inside an installed Python package or an `npm` package
+    of this environment, or a `file` on disk."""
 
     name: str
     sha256: str
     package: str | None = None
+    npm: str | None = None
     version: str | None = None
     path: str | None = None
     file: Path | None = None
@@ -42,7 +45,10 @@ class Source:
             if not self.file.is_file():
                 raise BadModel(f"source file {self.file} does not exist: correct `file`")
             return self.file
-        assert self.package is not None and self.path is not None
+        assert self.path is not None
+        if self.npm is not None:
+            return self._in_npm_package(self.npm, self.path)
+        assert self.package is not None
         try:
             package = metadata.distribution(self.package)
         except metadata.PackageNotFoundError:
@@ -56,6 +62,17 @@ class Source:
             raise BadModel(
                 f"package {self.package} {package.version} has no {self.path}: "
                 f"pip install {self.package}=={self.version or '<the version of the manifest>'}"
+            )
+        return located
+
+    def _in_npm_package(self, name: str, path: str) -> Path:
+        """Where npm puts packages that belong to this Python environment."""
+        located = Path(sys.prefix, "lib", "node_modules", name, path)
+        if not located.is_file():
+            raise BadModel(
+                f"{located} is not there, and building needs it: npm install --global "
+                f"--ignore-scripts --prefix {sys.prefix} {name}@{self.version} "
+                "(`scripts/setup.sh` fetches the package alone, without what it asks for)"
             )
         return located
 
@@ -165,8 +182,8 @@ def _source(table: dict[str, object], path: Path) -> Source:
     if not _SHA256.fullmatch(sha256):
         raise BadModel(f"{where}: sha256 must be 64 lower-case hex digits, is {sha256!r}")
     name = _text(table, "name", where)
-    if ("package" in table) == ("file" in table):
-        raise BadModel(f"{where} {name!r}: give either package and path, or file")
+    if len({"package", "npm", "file"} & set(table)) != 1:
+        raise BadModel(f"{where} {name!r}: give package or npm, and path, or file alone")
     if "file" in table:
         file = path.parent / Path(_text(table, "file", where)).expanduser()
         return Source(name, sha256, file=file)
@@ -174,7 +191,8 @@ def _source(table: dict[str, object], path: Path) -> Source:
     return Source(
         name,
         sha256,
-        package=_text(table, "package", where),
+        package=_text(table, "package", where) if "package" in table else None,
+        npm=_text(table, "npm", where) if "npm" in table else None,
         version=version,
         path=_text(table, "path", where),
     )

@@ -29,6 +29,9 @@ _TELLING_FLAGS = (
 
 _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"}  # integer dot products
 
+# ONNX Runtime 1.32.0, [125, 416]: 269 us fused, 54 us as Add, Add, LayerNormalization.
+_SLOWER_ON_A_CPU = ("SkipLayerNormFusion",)
+
 # ONNX model `y = Identity(x)`, x float32 [1] (IR 8, opset 17): small enough to try a device with.
 _PROBE = bytes.fromhex(
     "08083a3b0a100a017812017922084964656e74697479120570726f62655a0f0a0178120a0a08080112040a02"
@@ -125,6 +128,7 @@ class Session:
                 str(path),
                 sess_options=_options(threads or default_threads(), spin, optimise),
                 providers=_providers(device),
+                disabled_optimizers=_SLOWER_ON_A_CPU if device == "cpu" else (),
             )
         except Exception as error:  # its errors are plain RuntimeErrors of many kinds
             raise BadModel(f"{path}: can't load as an ONNX model on {device}: {error}") from error

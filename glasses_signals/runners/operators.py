@@ -35,6 +35,7 @@ from glasses_signals.records import (
     Source,
     TextLine,
     Transcript,
+    Utterance,
 )
 from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
 from glasses_signals.vision.ocr import TextReader, passages
@@ -58,14 +59,24 @@ class Decoded:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """English that the wearer said, as it was heard, and `again` by a second listener; `certain`
+    are the recognisers' probabilities, per token."""
+
+    text: str
+    certain: float
+    again: str | None = None
+    again_certain: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What was heard, read and seen in one item: `pictures` the labels of each frame, `printed` the
-    lines of text in each. `certain` is the recogniser's probability of each of `spoken`, per token.
+    lines of text in each.
     """
 
     item: Item
-    spoken: tuple[str, ...] = ()
-    certain: tuple[float, ...] = ()
+    spoken: tuple[Spoken, ...] = ()
     bystander: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     pictures: tuple[tuple[Label, ...], ...] = ()
@@ -223,14 +234,21 @@ def observed_of(
     unreadable = foreign and any(u.english is None for u in transcript.utterances)
     return Observed(
         item,
-        spoken=tuple(u.english or u.text for u in wearer),
-        certain=tuple(math.exp(u.mean_log_probability) for u in wearer),
+        spoken=tuple(_spoken(u) for u in wearer),
         bystander=tuple(u.english or u.text for u in transcript.utterances if u not in wearer),
         written=written,
         pictures=pictures,
         printed=printed,
         unusable=LANGUAGE_UNSUPPORTED if unreadable else None,
     )
+
+
+def _spoken(utterance: Utterance) -> Spoken:
+    text, certain = utterance.english or utterance.text, math.exp(utterance.mean_log_probability)
+    again = utterance.again
+    if again is None:
+        return Spoken(text, certain)
+    return Spoken(text, certain, again.text, math.exp(again.mean_log_probability))
 
 
 class Judge:
@@ -277,11 +295,16 @@ class Judge:
             return Judged(observed.item, (), reason)
         found: dict[tuple[str, Modality], Evidence] = {}
         harmless = min((verdicts[text].harmless for text in _texts(observed)), default=1.0)
-        for modality, text, certain in _mapped_texts(observed):
-            least = 0.0 if modality is Modality.TEXT else self._policy.spoken_confidence
+        heard = Modality.VIDEO if observed.item.kind is ItemKind.VIDEO else Modality.VOICE
+        for spoken in observed.spoken:
+            for interest, certain in heard_interests(
+                spoken, verdicts, self._policy.lone_confidence
+            ):
+                if certain * harmless >= self._policy.spoken_confidence:
+                    _keep_best(found, _evidence(observed.item, interest, heard, "text"))
+        for text in observed.written:
             for interest in verdicts[text].interests:
-                if interest.confidence * certain * harmless >= least:
-                    _keep_best(found, _evidence(observed.item, interest, modality, "text"))
+                _keep_best(found, _evidence(observed.item, interest, Modality.TEXT, "text"))
         for lines in observed.printed:
             for interest in printed_interests(lines, verdicts):
                 _keep_best(found, _evidence(observed.item, interest, Modality.OCR, READ_RULE))
@@ -301,8 +324,9 @@ class Judge:
 
 def _texts(observed: Observed) -> Iterator[str]:
     """All that the gate must read: each part by itself, and the recording's parts together."""
-    spoken = observed.spoken + observed.bystander
+    spoken = tuple(one.text for one in observed.spoken) + observed.bystander
     yield from spoken
+    yield from (one.again for one in observed.spoken if one.again is not None)
     yield from observed.written
     for lines in observed.printed:
         yield from texts_in_picture(lines)
@@ -310,13 +334,29 @@ def _texts(observed: Observed) -> Iterator[str]:
         yield f"{first} {second}"
 
 
-def _mapped_texts(observed: Observed) -> Iterator[tuple[Modality, str, float]]:
-    """What the wearer said or wrote, and how certain it is that these were the words."""
-    heard = Modality.VIDEO if observed.item.kind is ItemKind.VIDEO else Modality.VOICE
-    for text, certain in zip(observed.spoken, observed.certain, strict=True):
-        yield heard, text, certain
-    for text in observed.written:
-        yield Modality.TEXT, text, 1.0
+def heard_interests(
+    spoken: Spoken, verdicts: Mapping[str, Verdict], lone_confidence: float
+) -> Iterator[tuple[MappedInterest, float]]:
+    """What words suggest, and how certain it is that they were said and mean it, 0..1.
+
+    What two listeners' words suggest is certain if either is right. Where only one's do, the other
+    has heard something else: it must be as sure by its words as `lone_confidence`.
+    """
+    first = {i.interest_id: i for i in verdicts[spoken.text].interests}
+    if spoken.again is None:
+        yield from ((i, i.confidence * spoken.certain) for i in first.values())
+        return
+    second = {i.interest_id: i for i in verdicts[spoken.again].interests}
+    for id_ in sorted(first.keys() | second.keys()):
+        heard = [
+            (one[id_], certain)
+            for one, certain in ((first, spoken.certain), (second, spoken.again_certain))
+            if id_ in one
+        ]
+        best = max((interest for interest, _ in heard), key=lambda i: i.confidence)
+        if len(heard) == 2 or best.confidence >= lone_confidence:
+            wrong = math.prod(1 - i.confidence * certain for i, certain in heard)
+            yield best, 1 - wrong
 
 
 def texts_in_picture(lines: Sequence[TextLine]) -> Iterator[str]:

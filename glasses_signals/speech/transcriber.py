@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from glasses_signals.errors import BadInput
 from glasses_signals.models.sessions import default_threads, resolve_device
 from glasses_signals.models.store import open_model
-from glasses_signals.records import Dropped, Span, Transcript, Utterance, Waveform
+from glasses_signals.records import Dropped, Hearing, Span, Transcript, Utterance, Waveform
 from glasses_signals.speech.beams import decode_beams
 from glasses_signals.speech.decoding import Decoded, Opening, decode, open_windows
 from glasses_signals.speech.distance import DistanceSettings, far_speech
@@ -25,8 +26,15 @@ from glasses_signals.speech.languages import (
 )
 from glasses_signals.speech.mel import SAMPLE_RATE, power_spectrum
 from glasses_signals.speech.model import Memory, WhisperModel
+from glasses_signals.speech.second import SecondListener, SecondSettings
 from glasses_signals.speech.vad import VadSettings, VoiceActivity, speech_spans
-from glasses_signals.speech.windows import Shape, WindowSettings, plan_windows, window_shape
+from glasses_signals.speech.windows import (
+    Shape,
+    WindowSettings,
+    plan_windows,
+    widened,
+    window_shape,
+)
 from glasses_signals.speech.wording import Wording, WordingSettings
 
 _CONTEXTS = 3  # short with borrowed silence, longer, full: see `window_shape`
@@ -56,6 +64,8 @@ class SpeechSettings:
     languages: LanguageSettings = field(default_factory=LanguageSettings)
     # How English is worded, in searches of more than one text; None: sounds alone decide.
     wording: WordingSettings | None = field(default_factory=WordingSettings)
+    # Who hears again what Whisper is not sure of; None: nobody.
+    second: SecondSettings | None = field(default_factory=SecondSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,7 @@ class _Heard:
     mean_log_probability: float
     reason: str | None
     english: str | None = None
+    again: Hearing | None = None
 
 
 @dataclass(slots=True)
@@ -123,11 +134,17 @@ class Transcriber:
             if settings.wording is not None
             else None
         )
+        self._second = (
+            SecondListener(settings.second, device, threads, settings.precision)
+            if settings.second is not None
+            else None
+        )
         self._vad = VoiceActivity(threads)
         self.provider = self._whisper.provider
         self.models = {
             f"{built.name}-{self._whisper.precision}": built.sha256,
             "silero-vad": self._vad.sha256,
+            **(self._second.models if self._second is not None else {}),
         }
 
     def transcribe(
@@ -152,7 +169,26 @@ class Transcriber:
                 else:
                     waiting.append(again)
                     self._doubt_language(job, result)
-        return _transcripts(job, heard)
+        return _transcripts(job, self._heard_again(job, heard))
+
+    def _heard_again(self, job: _Job, heard: list[_Heard]) -> list[_Heard]:
+        """Let the second listener hear the wearer's English that Whisper is not sure of."""
+        if self._second is None or self.settings.second is None:
+            return heard
+        settings, spans = self.settings.second, _spans(job, heard)
+        sure = math.log(settings.below)
+        doubtful, sounds = [], []
+        for i, one in enumerate(heard):
+            recording, span = one.window.recording, one.window.span
+            english = job.languages[recording].code == "en"
+            unsure = one.reason is None and one.mean_log_probability < sure
+            if unsure and english and not one.window.far:
+                wide = widened(span, spans[recording], settings.margin_s)
+                doubtful.append(i)
+                sounds.append(_cut(job.samples[recording], wide))
+        for i, again in zip(doubtful, self._second(sounds), strict=True):
+            heard[i] = replace(heard[i], again=again)
+        return heard
 
     def _windows(self, samples: Sequence[NDArray[np.float32]]) -> Iterator[_Window]:
         for recording, probabilities in enumerate(self._vad(samples)):
@@ -312,6 +348,14 @@ def _ready(waiting: Sequence[_Window], job: _Job) -> tuple[list[_Window], list[_
     return now, later
 
 
+def _spans(job: _Job, heard: Sequence[_Heard]) -> list[list[Span]]:
+    """All windows of each recording."""
+    spans: list[list[Span]] = [[] for _ in job.samples]
+    for one in heard:
+        spans[one.window.recording].append(one.window.span)
+    return spans
+
+
 def _cut(samples: NDArray[np.float32], span: Span) -> NDArray[np.float32]:
     return samples[round(span.start_s * SAMPLE_RATE) : round(span.end_s * SAMPLE_RATE)]
 
@@ -340,6 +384,7 @@ def _transcript(results: Sequence[_Heard], language: Language | None) -> Transcr
                     result.mean_log_probability,
                     speaker="bystander" if result.window.far else "wearer",
                     english=result.english,
+                    again=result.again,
                 )
             )
         else:

@@ -126,3 +126,11 @@ def window_shape(duration_s: float, attempt: int, settings: WindowSettings) -> S
 def _up_to(value: float, step: int, most: int) -> int:
     """The next multiple of `step`, at most `most`."""
     return min(-int(-value // step) * step, most)
+
+
+def widened(span: Span, others: Sequence[Span], margin_s: float) -> Span:
+    """`span` with up to `margin_s` before and after it, but nothing of `others`; it may reach
+    beyond the recording's end."""
+    before = [other.end_s for other in others if other.end_s <= span.start_s]
+    after = [other.start_s for other in others if other.start_s >= span.end_s]
+    return Span(max([0.0, span.start_s - margin_s, *before]), min([span.end_s + margin_s, *after]))

