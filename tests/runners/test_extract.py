@@ -110,7 +110,7 @@ def test_the_run_report_says_what_was_used(run: tuple[Path, RunReport]) -> None:
         "tagger": "CPUExecutionProvider",
         "transcriber": "CPUExecutionProvider",
     }
-    assert len(document["models"]) == 4
+    assert len(document["models"]) == 5  # two that hear, one each for voices, pictures, meaning
     assert document["throughput"]["audio_s_per_s"] > 0
     assert document["peak_rss_mb"] > 0
 
