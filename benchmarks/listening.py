@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from glasses_signals.interests.verdicts import Verdict
 from glasses_signals.media.decode import DecodeResult
 from glasses_signals.records import Account, Item, ItemKind, MappedInterest, Source, Waveform
-from glasses_signals.runners.operators import Clock, Decoded, Judged, Observed, Recognise
+from glasses_signals.runners.judge import Judged
+from glasses_signals.runners.recognise import Clock, Decoded, Observed, Recognise
 from glasses_signals.speech.transcriber import SpeechSettings
 from glasses_signals.vision.tagger import VisionSettings
 

@@ -182,7 +182,8 @@ def _heard(files: Sequence[Path]) -> list[Verdict]:
     from listening import observed, verdicts
 
     from glasses_signals.media.audio import decode_audio
-    from glasses_signals.runners.operators import Clock, Judge
+    from glasses_signals.runners.judge import Judge
+    from glasses_signals.runners.recognise import Clock
 
     waves = [decode_audio(file) for file in files]
     return verdicts(Judge(load_policy())(observed(waves), Clock()))

@@ -40,7 +40,8 @@ from glasses_signals.interests.taxonomy import load_taxonomy
 from glasses_signals.media.audio import decode_audio
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.records import Item, ItemKind, Source, Waveform
-from glasses_signals.runners.operators import Clock, Judge, Judged, Observed
+from glasses_signals.runners.judge import Judge, Judged
+from glasses_signals.runners.recognise import Clock, Observed
 from glasses_signals.text.language import detect_language
 
 SNR_DB = (10.0, 20.0)

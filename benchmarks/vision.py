@@ -89,7 +89,7 @@ def seen_and_heard(files: Sequence[str], device: str) -> list[int]:
         from datetime import UTC, datetime
 
         from glasses_signals.records import Account, Item, ItemKind, Source
-        from glasses_signals.runners.operators import Clock, Decoded, Recognise
+        from glasses_signals.runners.recognise import Clock, Decoded, Recognise
         from glasses_signals.speech.transcriber import SpeechSettings
         from glasses_signals.vision.tagger import VisionSettings
 

@@ -27,7 +27,6 @@ from glasses_signals.profiles.files import write_profiles
 from glasses_signals.records import Item, Source
 from glasses_signals.runners.admission import Admission, Admitted
 from glasses_signals.runners.local import run_locally
-from glasses_signals.runners.operators import Clock, require_vision
 from glasses_signals.runners.output import (
     LEDGER_NAME,
     PROFILES_NAME,
@@ -35,6 +34,7 @@ from glasses_signals.runners.output import (
     write_run_report,
 )
 from glasses_signals.runners.profiles import account_profiles
+from glasses_signals.runners.recognise import Clock, require_vision
 from glasses_signals.runners.shards import Shard
 from glasses_signals.runners.units import UnitOperator, UnitResult
 from glasses_signals.speech.transcriber import SpeechSettings

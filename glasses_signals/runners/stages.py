@@ -15,7 +15,7 @@ from glasses_signals.media.pool import DecodePool, DecodeTask
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import Image, ItemKind, Label, MappedInterest, Transcript
-from glasses_signals.runners.operators import printed_interests, printed_reasons, texts_in_picture
+from glasses_signals.runners.judge import printed_interests, printed_reasons, texts_in_picture
 from glasses_signals.speech.transcriber import SpeechSettings, Transcriber
 from glasses_signals.uploads.bundles import MEDIA_KINDS
 from glasses_signals.vision.ocr import TextReader, decode_settings

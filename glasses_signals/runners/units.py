@@ -13,7 +13,8 @@ from glasses_signals.media.pool import DecodeResult
 from glasses_signals.policy.policy import Policy
 from glasses_signals.records import Item, ItemState
 from glasses_signals.runners.admission import Admitted, unread
-from glasses_signals.runners.operators import Clock, Decoded, Judge, Judged, Observed, Recognise
+from glasses_signals.runners.judge import Judge, Judged
+from glasses_signals.runners.recognise import Clock, Decoded, Observed, Recognise
 from glasses_signals.speech.transcriber import SpeechSettings
 from glasses_signals.vision.ocr import decode_settings
 from glasses_signals.vision.tagger import VisionSettings

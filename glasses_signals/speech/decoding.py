@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasses_signals.models.sessions import DeviceArray
-from glasses_signals.speech.model import Memory, Step, WhisperModel, softmax
+from glasses_signals.models.softmax import softmax
+from glasses_signals.speech.model import Memory, Step, WhisperModel
 
 COMPACT_BELOW = 0.7  # of the rows still going: copying the rest is cheaper than carrying all
 

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasses_signals.models.sessions import DeviceArray, Session, best_precision, cpu_flags
-from glasses_signals.models.softmax import softmax as softmax  # decoding takes it from here
 from glasses_signals.models.store import BuiltModel
 
 _NUMPY_TYPES: dict[str, np.dtype[Any]] = {
@@ -41,7 +40,6 @@ class Tokens:
     translate: int
     no_speech: int
     no_timestamps: int
-    first_timestamp: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from glasses_signals.records import (
     Transcript,
     Utterance,
 )
-from glasses_signals.runners.operators import Clock, Judge, Observed, Spoken, observed_of
+from glasses_signals.runners.judge import Judge
+from glasses_signals.runners.recognise import Clock, Observed, Spoken, observed_of
 
 SAID = "Where can I buy good hiking boots?"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)

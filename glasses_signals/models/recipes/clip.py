@@ -21,6 +21,7 @@ from glasses_signals.errors import BadModel
 from glasses_signals.models.manifest import Manifest
 from glasses_signals.models.recipes.labels import copy_labels
 from glasses_signals.models.recipes.parity import parity_views, require
+from glasses_signals.models.softmax import softmax
 
 CONTEXT = 77  # tokens; CLIP's own
 SCALE = 100.0  # what CLIP multiplies cosines by: its training clips the factor there
@@ -39,7 +40,7 @@ def build(manifest: Manifest, out: Path, sources: Mapping[str, Path]) -> dict[st
     scale = float(str(manifest.recipe.get("scale", SCALE)))
     onnx.save(_joined(manifest, sources["image"], texts * np.float32(scale)), out / "model.onnx")
     views = parity_views(int(str(manifest.input["size"])))
-    reference = _softmax(_image_embeddings(manifest, sources["image"], views) @ texts.T * scale)
+    reference = softmax(_image_embeddings(manifest, sources["image"], views) @ texts.T * scale)
     (found,) = _session(out / "model.onnx").run(None, {"images": views})
     return {
         "max_probability_difference": require(
@@ -169,9 +170,3 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     floats = vectors.astype(np.float32)
     unit: NDArray[np.float32] = floats / np.linalg.norm(floats, axis=-1, keepdims=True)
     return unit
-
-
-def _softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-    return shares

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from importlib import resources
 from pathlib import Path
 
 from glasses_signals.errors import BadModel
 from glasses_signals.models.manifest import Manifest
+from glasses_signals.tsv import read_tsv
 
 LABELS = "labels.txt"
 TABLE = "labels.tsv"
@@ -30,9 +30,7 @@ def copy_labels(manifest: Manifest, out: Path) -> list[str]:
         source = packaged if packaged.is_file() else _beside(manifest, "labels", name)
         labels = source.read_text(encoding="utf-8").splitlines()
     elif (out / TABLE).is_file():
-        with (out / TABLE).open(encoding="utf-8", newline="") as lines:
-            rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-            labels = [row.get("name") or "" for row in rows]
+        labels = [row.get("name") or "" for row in read_tsv(out / TABLE)]
     else:
         raise BadModel(f"{manifest.path}: [output] needs labels: a list of ours or a text file")
     if not labels or not all(label.strip() for label in labels):

@@ -95,7 +95,6 @@ def _description(model: whisper.Whisper, tokenizer: Tokenizer) -> dict[str, Any]
             "translate": tokenizer.translate,
             "no_speech": tokenizer.no_speech,
             "no_timestamps": tokenizer.no_timestamps,
-            "first_timestamp": tokenizer.timestamp_begin,
         },
         "suppress": _suppressed(tokenizer),
         "suppress_first": [*tokenizer.encoding.encode(" "), tokenizer.eot],

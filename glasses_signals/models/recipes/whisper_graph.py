@@ -11,7 +11,7 @@ V = vocabulary, L = decoder layers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import onnx
@@ -66,6 +66,30 @@ def encoder(
     positions = g.op("Slice", positions, g.integers(0), start, g.integers(1))
     name = "encoder.blocks.0.attn_ln" if layers else "encoder.ln_post"
     normed, x = g.add_norm(x, positions, None, weights, name)
+    normed = _encoder_blocks(g, x, normed, weights, heads, layers, with_tail)
+    g.op("Identity", normed, outputs="hidden")
+    outputs = [value_info("hidden", g.float_type, ["B", "C", "width"])]
+    outputs += _cross_attention_memory(g, normed, weights, heads, decoder_layers, with_tail)
+    inputs = [
+        value_info("power", TensorProto.FLOAT, ["B", "T", filters.shape[1]]),
+        value_info("margin", TensorProto.INT64, [1]),
+    ]
+    return g.model(inputs, outputs, "whisper_encoder")
+
+
+_QKV = ("query", "key", "value")
+
+
+def _encoder_blocks(
+    g: Graph,
+    x: str,
+    normed: str,
+    weights: Weights,
+    heads: int,
+    layers: int,
+    with_tail: Callable[[str, str], str],
+) -> str:
+    """The transformer: residual stream `x` and its norm in, the last norm out."""
     for layer in range(layers):
         block = f"encoder.blocks.{layer}"
         after = f"encoder.blocks.{layer + 1}.attn_ln" if layer + 1 < layers else "encoder.ln_post"
@@ -79,12 +103,23 @@ def encoder(
             num_heads=heads,
         )
         x, normed = _rest_of_block(g, x, attended, weights, block, "attn.out", after)
-    outputs = [value_info("hidden", g.float_type, ["B", "C", "width"])]
-    g.op("Identity", normed, outputs="hidden")
+    return normed
+
+
+def _cross_attention_memory(
+    g: Graph,
+    hidden: str,
+    weights: Weights,
+    heads: int,
+    decoder_layers: int,
+    with_tail: Callable[[str, str], str],
+) -> list[onnx.ValueInfoProto]:
+    """Outputs `cross_k{i}`, `cross_v{i}`: what decoder layer i attends to, with silence behind."""
+    outputs = []
     for layer in range(decoder_layers):
         for short, part in (("k", "key"), ("v", "value")):
             whole = f"decoder.blocks.{layer}.cross_attn.{part}"
-            projected = with_tail(_projected(g, normed, weights, whole), whole)
+            projected = with_tail(_projected(g, hidden, weights, whole), whole)
             if part == "value":
                 projected = g.op(
                     "Add", projected, g.constant(f"{whole}.bias", weights[f"{whole}.bias"])
@@ -94,14 +129,7 @@ def encoder(
             outputs.append(
                 value_info(f"cross_{short}{layer}", g.float_type, ["B", heads, "K", "D"])
             )
-    inputs = [
-        value_info("power", TensorProto.FLOAT, ["B", "T", filters.shape[1]]),
-        value_info("margin", TensorProto.INT64, [1]),
-    ]
-    return g.model(inputs, outputs, "whisper_encoder")
-
-
-_QKV = ("query", "key", "value")
+    return outputs
 
 
 def _log_mel(g: Graph, filters: NDArray[np.float32]) -> str:
