@@ -20,6 +20,7 @@ from glasses_signals.policy.policy import DEFAULT_POLICY
 NOT_RUN = {
     r"(scripts/(run|test|document)|\.ci/run)\b": "install everything, or would run this test",
     r"(\.venv/bin/)?pip (un)?install": "would change the environment or need a network",
+    r"npm install": "would change the environment or need a network",
     r"python3 -m venv": "scripts/setup.sh does the same",
     r"\.venv/bin/": "the same commands run elsewhere without this path",
     r"podman ": "needs a container engine",
