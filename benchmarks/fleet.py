@@ -6,7 +6,7 @@
 A fleet is so many shards of so many cores. `--core` takes the CPU seconds of each kind of capture
 from what `one_core.py --json` wrote.
 
-Each shard is a machine with its accounts: units of 64 captures are fetched over its network, one
+Each shard is a machine with its accounts: units of 128 captures are fetched over its network, one
 after another and a few ahead; wait for a free core; and are stored by the one writer of its ledger.
 Accounts differ in how much they upload, captures in how long they take, and machines die: what they
 were working on is done again. A sample of shards is simulated unit by unit; the night is as long as
@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from results import write_json
 
-UNIT_ITEMS = 64
+UNIT_ITEMS = 128
 FETCH_AHEAD_UNITS = 2
 
 

@@ -52,11 +52,6 @@ hear_once_option = click.option(
     is_flag=True,
     help="Don't let a second recogniser hear what the first is not sure of: faster, hears less.",
 )
-hear_once_option = click.option(
-    "--hear-once",
-    is_flag=True,
-    help="Don't let a second recogniser hear what the first is not sure of: faster, hears less.",
-)
 policy_option = click.option(
     "--policy",
     type=click.Path(path_type=Path),

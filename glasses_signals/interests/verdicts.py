@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -30,6 +30,15 @@ class Verdict:
     interests: tuple[MappedInterest, ...] = ()
     excluded: str | None = None  # "sensitive:<topic>" or "language_unsupported"
     harmless: float = 1.0
+
+
+def first_reason(reasons: Iterable[str | None]) -> str | None:
+    """Of the reasons why parts of an item are excluded, the one to give: sensitive topics first."""
+    return min(
+        (reason for reason in reasons if reason is not None),
+        key=lambda reason: (not reason.startswith("sensitive:"), reason),
+        default=None,
+    )
 
 
 class TextVerdicts:

@@ -49,6 +49,7 @@ class Policy:
     retention_days: float
     min_confidence: float
     spoken_confidence: float
+    twice_confidence: float
     lone_confidence: float
     min_score: float
     min_occurrences: int
@@ -257,6 +258,7 @@ _KEYS = (
     _Key("interests", "retention_days", "days, above 0", _number(0, 36_500, above_low=True)),
     _Key("interests", "min_confidence", "0 to 1", _number(0, 1)),
     _Key("interests", "spoken_confidence", "0 to 1", _number(0, 1)),
+    _Key("interests", "twice_confidence", "0 to 1", _number(0, 1)),
     _Key("interests", "lone_confidence", "0 to 1", _number(0, 1)),
     _Key("interests", "min_score", "0 to 1", _number(0, 1)),
     _Key("interests", "min_occurrences", "a whole number from 1", _whole(1)),

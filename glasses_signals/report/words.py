@@ -61,6 +61,7 @@ POLICY_ROWS = {
     "retention_days": "Evidence is erased after, days",
     "min_confidence": "Lowest confidence kept",
     "spoken_confidence": "Lowest confidence of what was heard, with doubt of words and topic",
+    "twice_confidence": "The same, of what two recognisers heard",
     "lone_confidence": "Lowest confidence of what only one of two recognisers heard",
     "min_score": "Lowest score kept",
     "min_occurrences": "Fewest captures for an interest",

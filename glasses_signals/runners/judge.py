@@ -14,7 +14,7 @@ from time import perf_counter
 
 from glasses_signals.interests.aggregate import watched_confidence
 from glasses_signals.interests.label_mapper import LabelMapper, label_mapper
-from glasses_signals.interests.verdicts import TextVerdicts, Verdict
+from glasses_signals.interests.verdicts import TextVerdicts, Verdict, first_reason
 from glasses_signals.policy.policy import Policy
 from glasses_signals.policy.printed import printed_topic
 from glasses_signals.policy.sensitive import blocked_nodes
@@ -87,19 +87,19 @@ class Judge:
         reasons = [verdicts[text].excluded for text in _texts(observed)]
         reasons += [reason for lines in observed.printed for reason in printed_reasons(lines)]
         reasons += [verdict.excluded for verdict in seen]
-        excluded = sorted(reason for reason in reasons if reason is not None)
-        sensitive = [reason for reason in excluded if reason.startswith("sensitive:")]
-        if sensitive or excluded or observed.unusable:
-            reason = sensitive[0] if sensitive else excluded[0] if excluded else observed.unusable
-            return Judged(observed.item, (), reason)
+        excluded = first_reason(reasons) or observed.unusable
+        if excluded is not None:
+            return Judged(observed.item, (), excluded)
         found: dict[tuple[str, Modality], Evidence] = {}
         harmless = min((verdicts[text].harmless for text in _texts(observed)), default=1.0)
         heard = Modality.VIDEO if observed.item.kind is ItemKind.VIDEO else Modality.VOICE
         for spoken in observed.spoken:
+            twice = spoken.again is not None
+            least = self._policy.twice_confidence if twice else self._policy.spoken_confidence
             for interest, certain in heard_interests(
                 spoken, verdicts, self._policy.lone_confidence
             ):
-                if certain * harmless >= self._policy.spoken_confidence:
+                if certain * harmless >= least:
                     _keep_best(found, _evidence(observed.item, interest, heard, "text"))
         for text in observed.written:
             for interest in verdicts[text].interests:

@@ -10,7 +10,7 @@ from typing import Any
 
 from glasses_signals.interests.label_mapper import LabelVerdict, label_mapper
 from glasses_signals.interests.taxonomy import load_taxonomy
-from glasses_signals.interests.verdicts import TextVerdicts, Verdict
+from glasses_signals.interests.verdicts import TextVerdicts, Verdict, first_reason
 from glasses_signals.media.pool import DecodePool, DecodeTask
 from glasses_signals.policy.policy import load_policy
 from glasses_signals.policy.sensitive import blocked_nodes
@@ -49,7 +49,8 @@ def transcribe_files(
 
 
 def transcript_line(transcript: Transcript) -> Line:
-    """`speaker` stands only on segments of bystanders, `english` only on translated ones."""
+    """`speaker` stands only on segments of bystanders, `english` only on translated ones, `again`
+    (what a second recogniser heard) only on those that the first was not sure of."""
     return {
         "language": transcript.language,
         "text": transcript.text,
@@ -60,6 +61,7 @@ def transcript_line(transcript: Transcript) -> Line:
                 "text": u.text,
                 **({"speaker": u.speaker} if u.speaker != "wearer" else {}),
                 **({"english": u.english} if u.english is not None else {}),
+                **({"again": u.again.text} if u.again is not None else {}),
             }
             for u in transcript.utterances
         ],
@@ -125,13 +127,11 @@ class _PictureTexts:
         verdicts = dict(zip(wanted, self._judge(wanted), strict=True)) if wanted else {}
         reasons = {v.excluded for v in verdicts.values() if v.excluded is not None}
         reasons.update(reason for lines in read for reason in printed_reasons(lines))
-        excluded = sorted(reasons)
-        sensitive = [reason for reason in excluded if reason.startswith("sensitive:")]
         return _Printed(
             lines=tuple(dict.fromkeys(line.text for lines in read for line in lines)),
             verdict=Verdict(
                 interests=tuple(i for lines in read for i in printed_interests(lines, verdicts)),
-                excluded=next(iter([*sensitive, *excluded]), None),
+                excluded=first_reason(reasons),
             ),
         )
 
@@ -151,7 +151,7 @@ def _tag_line(
     if printed is not None:
         reasons.append(printed.verdict.excluded)
         interests += printed.verdict.interests
-    excluded = next((reason for reason in reasons if reason is not None), None)
+    excluded = first_reason(reasons)
     ordered = sorted(best.values(), key=lambda label: (-label.probability, label.class_id))
     return {
         "labels": [{"label": x.name, "probability": round(x.probability, 3)} for x in ordered],

@@ -31,7 +31,8 @@ def item(kind: ItemKind) -> Item:
 
 @cache
 def judge(spoken_confidence: float) -> Judge:
-    return Judge(replace(load_policy(), spoken_confidence=spoken_confidence))
+    least = {"spoken_confidence": spoken_confidence, "twice_confidence": spoken_confidence}
+    return Judge(replace(load_policy(), **least))
 
 
 def evidence(observed: Observed, spoken_confidence: float = 0.5) -> tuple[Evidence, ...]:
@@ -97,7 +98,7 @@ def test_what_only_one_listener_suggests_must_be_sure() -> None:
     surest = max(interest.confidence for interest in verdict.interests)
     heard = said_twice(SAID, 0.95, other, 0.95)
     for lone, counts in ((surest - 0.01, True), (surest + 0.001, False)):
-        policy = replace(load_policy(), spoken_confidence=0.5, lone_confidence=lone)
+        policy = replace(load_policy(), twice_confidence=0.5, lone_confidence=lone)
         (judged,) = Judge(policy)([heard], Clock())
         assert bool(judged.evidence) == counts
 
@@ -115,3 +116,10 @@ def test_a_second_hearing_goes_from_the_transcript_to_the_gate() -> None:
     [spoken] = observed_of(item(ItemKind.VOICE), Transcript("en", (utterance,))).spoken
     assert (spoken.text, spoken.again) == ("Noise.", SAID)
     assert (spoken.certain, spoken.again_certain) == pytest.approx((0.5, 0.8))
+
+
+def test_what_was_heard_once_must_reach_more_than_what_was_heard_twice() -> None:
+    policy = replace(load_policy(), spoken_confidence=0.99, twice_confidence=0.2)
+    once = Observed(item(ItemKind.VOICE), spoken=(Spoken(SAID, 0.9),))
+    first, second = Judge(policy)([once, said_twice(SAID, 0.9, SAID, 0.9)], Clock())
+    assert not first.evidence and second.evidence
