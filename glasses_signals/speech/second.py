@@ -37,7 +37,7 @@ class SecondSettings:
     listener itself count as not heard."""
 
     model: str = "moonshine-base"
-    below: float = 0.93
+    below: float = 0.92
     margin_s: float = 0.8
     least: float = 0.5
     batch_rows: int = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,12 +18,7 @@ from glasses_signals.speech.beams import decode_beams
 from glasses_signals.speech.decoding import Decoded, Opening, decode, open_windows
 from glasses_signals.speech.distance import DistanceSettings, far_speech
 from glasses_signals.speech.guards import GuardSettings, fault, most_tokens
-from glasses_signals.speech.languages import (
-    Language,
-    LanguageSettings,
-    choose_language,
-    doubted,
-)
+from glasses_signals.speech.languages import Language, LanguageSettings, choose_language, doubted
 from glasses_signals.speech.mel import SAMPLE_RATE, power_spectrum
 from glasses_signals.speech.model import Memory, WhisperModel
 from glasses_signals.speech.second import SecondListener, SecondSettings
@@ -38,6 +33,7 @@ from glasses_signals.speech.windows import (
 from glasses_signals.speech.wording import Wording, WordingSettings
 
 _CONTEXTS = 3  # short with borrowed silence, longer, full: see `window_shape`
+Sounds = dict[int, NDArray[np.float32]]  # by their places in a list
 MOST_LANES = 4  # 64 short clips make about as many batches
 
 
@@ -62,9 +58,8 @@ class SpeechSettings:
     windows: WindowSettings = field(default_factory=WindowSettings)
     guards: GuardSettings = field(default_factory=GuardSettings)
     languages: LanguageSettings = field(default_factory=LanguageSettings)
-    # How English is worded, in searches of more than one text; None: sounds alone decide.
+    # How English is worded, and who hears again what Whisper is not sure of. None: not at all.
     wording: WordingSettings | None = field(default_factory=WordingSettings)
-    # Who hears again what Whisper is not sure of; None: nobody.
     second: SecondSettings | None = field(default_factory=SecondSettings)
 
 
@@ -158,36 +153,45 @@ class Transcriber:
         """
         samples = [waveform.samples for waveform in waveforms]
         job = _Job(samples, languages or [()] * len(samples), {})
-        heard: list[_Heard] = []
         waiting = list(self._windows(samples))
-        while waiting:
-            ready, waiting = _ready(waiting, job)
-            for result in self._attempts(job, list(self._groups(ready))):
-                again = self._next_try(result)
-                if again is None or job.languages[result.window.recording].unknown:
-                    heard.append(_best(result))
-                else:
-                    waiting.append(again)
-                    self._doubt_language(job, result)
-        return _transcripts(job, self._heard_again(job, heard))
+        spans = [[w.span for w in waiting if w.recording == r] for r in range(len(samples))]
+        heard: list[Future[list[_Heard]]] = []
+        # What is done is heard again beside the rest's next tries: those few leave cores idle.
+        with ThreadPoolExecutor(1, "again") as beside:
+            while waiting:
+                ready, waiting = _ready(waiting, job)
+                done = []
+                for result in self._attempts(job, list(self._groups(ready))):
+                    again = self._next_try(result)
+                    if again is None or job.languages[result.window.recording].unknown:
+                        done.append(_best(result))
+                    else:
+                        waiting.append(again)
+                        self._doubt_language(job, result)
+                unsure = self._unsure(job, done, spans)
+                heard.append(beside.submit(self._heard_again, done, unsure))
+        return _transcripts(job, [one for future in heard for one in future.result()])
 
-    def _heard_again(self, job: _Job, heard: list[_Heard]) -> list[_Heard]:
-        """Let the second listener hear the wearer's English that Whisper is not sure of."""
-        if self._second is None or self.settings.second is None:
-            return heard
-        settings, spans = self.settings.second, _spans(job, heard)
-        sure = math.log(settings.below)
-        doubtful, sounds = [], []
-        for i, one in enumerate(heard):
-            recording, span = one.window.recording, one.window.span
+    def _unsure(self, job: _Job, heard: list[_Heard], spans: list[list[Span]]) -> Sounds:
+        """The wearer's English that Whisper is not sure of; `spans` are all windows."""
+        settings = self.settings.second
+        if settings is None:
+            return {}
+        sounds: Sounds = {}
+        for place, one in enumerate(heard):
+            recording = one.window.recording
+            unsure = one.mean_log_probability < math.log(settings.below)
             english = job.languages[recording].code == "en"
-            unsure = one.reason is None and one.mean_log_probability < sure
-            if unsure and english and not one.window.far:
-                wide = widened(span, spans[recording], settings.margin_s)
-                doubtful.append(i)
-                sounds.append(_cut(job.samples[recording], wide))
-        for i, again in zip(doubtful, self._second(sounds), strict=True):
-            heard[i] = replace(heard[i], again=again)
+            if one.reason is None and unsure and english and not one.window.far:
+                wide = widened(one.window.span, spans[recording], settings.margin_s)
+                sounds[place] = _cut(job.samples[recording], wide)
+        return sounds
+
+    def _heard_again(self, heard: list[_Heard], sounds: Sounds) -> list[_Heard]:
+        if self._second is not None and sounds:
+            found = self._second(list(sounds.values()))
+            for place, again in zip(sounds, found, strict=True):
+                heard[place] = replace(heard[place], again=again)
         return heard
 
     def _windows(self, samples: Sequence[NDArray[np.float32]]) -> Iterator[_Window]:
@@ -346,14 +350,6 @@ def _ready(waiting: Sequence[_Window], job: _Job) -> tuple[list[_Window], list[_
         known = window.recording in job.languages or leads[window.recording] is window
         (now if known else later).append(window)
     return now, later
-
-
-def _spans(job: _Job, heard: Sequence[_Heard]) -> list[list[Span]]:
-    """All windows of each recording."""
-    spans: list[list[Span]] = [[] for _ in job.samples]
-    for one in heard:
-        spans[one.window.recording].append(one.window.span)
-    return spans
 
 
 def _cut(samples: NDArray[np.float32], span: Span) -> NDArray[np.float32]:
