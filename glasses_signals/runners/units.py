@@ -19,7 +19,7 @@ from glasses_signals.speech.transcriber import SpeechSettings
 from glasses_signals.vision.ocr import decode_settings
 from glasses_signals.vision.tagger import VisionSettings
 
-UNIT_TEXTS = 8  # count as one item with media: a text costs little, and many keep all cores busy
+UNIT_TEXTS = 16  # count as one item with media: a text costs little, and many keep all cores busy
 
 Unit = Sequence[tuple[Admitted, DecodeResult]]
 Entry = TypeVar("Entry")
