@@ -41,6 +41,7 @@ class SecondSettings:
     margin_s: float = 0.8
     least: float = 0.5
     batch_rows: int = 8
+    batch_positions: int = 2048  # whose keys and values a batch may hold, 54 MB
 
 
 class SecondListener:
@@ -84,7 +85,8 @@ class SecondListener:
         """Places of sounds that fill up to as many positions, the longest first."""
         group: list[int] = []
         for place in sorted(range(len(sounds)), key=lambda i: -len(sounds[i])):
-            full = len(group) == self._settings.batch_rows
+            held = max(1, self._settings.batch_positions // _filled(sounds[place]))
+            full = len(group) >= min(self._settings.batch_rows, held)
             if group and (full or _filled(sounds[place]) != _filled(sounds[group[0]])):
                 yield group
                 group = []
