@@ -33,12 +33,14 @@ _STEP_POSITIONS = 128
 @dataclass(frozen=True, slots=True)
 class SecondSettings:
     """`below`: windows are heard again whose words Whisper gives a lower probability, per token,
-    with up to `margin_s` of what surrounds them. `least`: words that get less from the second
+    with up to `margin_s` of what surrounds them, but not what is over `longest_s` then: it takes
+    much memory, and has words enough around each word. `least`: words that get less from the second
     listener itself count as not heard."""
 
     model: str = "moonshine-base"
     below: float = 0.92
     margin_s: float = 0.8
+    longest_s: float = 12.0
     least: float = 0.5
     batch_rows: int = 8
     batch_positions: int = 2048  # whose keys and values a batch may hold, 54 MB

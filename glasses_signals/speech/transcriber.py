@@ -184,7 +184,8 @@ class Transcriber:
             english = job.languages[recording].code == "en"
             if one.reason is None and unsure and english and not one.window.far:
                 wide = widened(one.window.span, spans[recording], settings.margin_s)
-                sounds[place] = _cut(job.samples[recording], wide)
+                if wide.end_s - wide.start_s <= settings.longest_s:
+                    sounds[place] = _cut(job.samples[recording], wide)
         return sounds
 
     def _heard_again(self, heard: list[_Heard], sounds: Sounds) -> list[_Heard]:
