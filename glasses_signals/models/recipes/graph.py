@@ -71,6 +71,12 @@ class Graph:
         self.constants.setdefault(name, numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
+    def float32(self, name: str, value: Array) -> str:
+        """A constant that stays float32 in a half-precision graph."""
+        tensor = numpy_helper.from_array(np.asarray(value, np.float32, order="C"), name)
+        self.constants.setdefault(name, tensor)
+        return name
+
     def integers(self, *values: int) -> str:
         return self.constant("ints_" + "_".join(map(str, values)), np.array(values, np.int64))
 
@@ -123,6 +129,25 @@ class Graph:
         )
         return self.op("Mul", product, largest)
 
+    def causal_attention(
+        self, queries: str, keys: str, values: str, bias: str, layer: int, heads: int
+    ) -> str:
+        """Attention to the tokens so far: reads `past_k{layer}` and `past_v{layer}`, and writes
+        `present_k{layer}` and `present_v{layer}`. `bias` is "" for none."""
+        inputs = [queries, keys, values, bias, "", "", f"past_k{layer}", f"past_v{layer}"]
+        outputs = [f"attended{layer}", f"present_k{layer}", f"present_v{layer}"]
+        self.nodes.append(
+            helper.make_node(
+                "MultiHeadAttention",
+                inputs,
+                outputs,
+                domain="com.microsoft",
+                num_heads=heads,
+                unidirectional=1,
+            )
+        )
+        return outputs[0]
+
     def norm(self, x: str, weights: Weights, name: str) -> str:
         scale, bias = (
             self.constant(f"{name}.{k}", weights[f"{name}.{k}"]) for k in ("weight", "bias")
@@ -158,6 +183,11 @@ def _int8_blocks(weight: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArra
     scales = np.maximum(np.abs(blocks).max(-1, keepdims=True) / _INT8_LARGEST, 1e-12)
     quantised = np.rint(blocks / scales) + _INT8_MIDDLE
     return quantised.astype(np.uint8), scales.astype(np.float32).ravel()
+
+
+def memory_parts(layers: int) -> list[str]:
+    """Names of a decoder's keys and values: k0, v0, k1, ..."""
+    return [f"{kind}{layer}" for layer in range(layers) for kind in "kv"]
 
 
 def value_info(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-from glasses_signals.models.recipes.graph import Array, Graph, Weights, value_info
+from glasses_signals.models.recipes.graph import Graph, Weights, memory_parts, value_info
 
 _EPSILON = 1e-5
 _KERNELS = ((127, 64), (7, 3), (3, 2))  # of the three convolutions: (size, stride)
@@ -52,7 +52,7 @@ def encoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.M
         bias = g.constant(f"{block}.fc2.bias", weights[f"{block}.fc2.bias"])
         normed, x = g.add_norm(outer, x, bias, weights, after)
     outputs = []
-    for part in _parts(layers):
+    for part in memory_parts(layers):
         projected = _projected(g, normed, weights, f"decoder.{part[1:]}.cross.{part[0]}")
         split = g.op("Reshape", projected, g.integers(0, 0, heads, -1))
         g.op("Transpose", split, outputs=f"cross_{part}", perm=[0, 2, 1, 3])
@@ -100,23 +100,19 @@ def _graph(precision: str) -> Graph:
     return Graph("int8-rows" if precision == "int8" else precision, _EPSILON)
 
 
-def _parts(layers: int) -> list[str]:
-    return [f"{kind}{layer}" for layer in range(layers) for kind in "kv"]
-
-
 def _stem(g: Graph, weights: Weights) -> str:
     """Samples to features [B, C, width]. The first convolution and its norm stay float32."""
     size, stride = _KERNELS[0]
     one = g.op("Unsqueeze", "samples", g.integers(1))
-    kernel = _float32(g, "stem.1", weights["stem.1.weight"])
+    kernel = g.float32("stem.1", weights["stem.1.weight"])
     x = g.op("Tanh", g.op("Conv", one, kernel, kernel_shape=[size], strides=[stride]))
     # A norm over all positions and features of a window.
     flat = g.op("Reshape", x, g.integers(0, 1, -1))
-    unit, zero = (_float32(g, n, np.array([v])) for n, v in (("norm.1", 1.0), ("norm.0", 0.0)))
+    unit, zero = (g.float32(n, np.array([v])) for n, v in (("norm.1", 1.0), ("norm.0", 0.0)))
     normed = g.op("InstanceNormalization", flat, unit, zero, epsilon=_EPSILON)
     x = g.op("Reshape", normed, g.op("Shape", x))
     scale, shift = (
-        _float32(g, f"stem.norm.{k}", weights[f"stem.norm.{k}"].reshape(-1, 1))
+        g.float32(f"stem.norm.{k}", weights[f"stem.norm.{k}"].reshape(-1, 1))
         for k in ("weight", "bias")
     )
     x = g.op("Add", g.op("Mul", x, scale), shift)
@@ -147,12 +143,6 @@ def _neighbours(g: Graph, x: str, size: int, stride: int) -> str:
     return g.op("Concat", *seen, axis=2)
 
 
-def _float32(g: Graph, name: str, value: Array) -> str:
-    """A constant that stays float32 in a half-precision graph."""
-    g.constants.setdefault(name, numpy_helper.from_array(value.astype(np.float32), name))
-    return name
-
-
 def _projected(g: Graph, x: str, weights: Weights, name: str) -> str:
     return g.linear(x, name, weights[f"{name}.weight"])
 
@@ -179,19 +169,7 @@ def _self_attention(
 ) -> str:
     queries, keys, values = (_projected(g, normed, weights, f"decoder.{layer}.{p}") for p in "qkv")
     queries, keys = (_rotated(g, x, past, heads) for x in (queries, keys))
-    inputs = [queries, keys, values, "", "", "", f"past_k{layer}", f"past_v{layer}"]
-    outputs = [f"attended{layer}", f"present_k{layer}", f"present_v{layer}"]
-    g.nodes.append(
-        helper.make_node(
-            "MultiHeadAttention",
-            inputs,
-            outputs,
-            domain="com.microsoft",
-            num_heads=heads,
-            unidirectional=1,
-        )
-    )
-    return outputs[0]
+    return g.causal_attention(queries, keys, values, "", layer, heads)
 
 
 def _gated(g: Graph, normed: str, weights: Weights, block: str) -> str:
@@ -224,7 +202,7 @@ def _interface(
         value_info("token", TensorProto.INT64, ["B", 1]),
         value_info("log_probability", TensorProto.FLOAT, ["B", 1]),
     ]
-    for part in _parts(layers):
+    for part in memory_parts(layers):
         inputs.append(value_info(f"past_{part}", g.float_type, ["B", heads, "P", "D"]))
         inputs.append(value_info(f"cross_{part}", g.float_type, ["B", heads, "C", "D"]))
         outputs.append(value_info(f"present_{part}", g.float_type, ["B", heads, "Q", "D"]))

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-from glasses_signals.models.recipes.graph import Array, Graph, Weights, value_info
+from glasses_signals.models.recipes.graph import Graph, Weights, memory_parts, value_info
 
 _EPSILON = 1e-5  # torch's LayerNorm default
 # Log-mel features (`whisper/audio.py`): powers of ten kept below the loudest bin. Whisper leaves
@@ -134,23 +134,17 @@ def _cross_attention_memory(
 
 def _log_mel(g: Graph, filters: NDArray[np.float32]) -> str:
     """Whisper's log-mel features [B, T, M] at a fixed volume: the loudest bin is at PEAK."""
-    energy = g.op("MatMul", "power", _float32(g, "mel_filters", np.ascontiguousarray(filters.T)))
-    floored = g.op("Max", energy, _float32(g, "mel_floor", np.array(1e-10)))
-    decades = g.op("Mul", g.op("Log", floored), _float32(g, "decade", np.array(1 / np.log(10))))
+    energy = g.op("MatMul", "power", g.float32("mel_filters", np.ascontiguousarray(filters.T)))
+    floored = g.op("Max", energy, g.float32("mel_floor", np.array(1e-10)))
+    decades = g.op("Mul", g.op("Log", floored), g.float32("decade", np.array(1 / np.log(10))))
     loudest = g.op("ReduceMax", decades, g.integers(1, 2), keepdims=1)
-    below = g.op("Max", g.op("Sub", decades, loudest), _float32(g, "range", np.array(-MEL_RANGE)))
+    below = g.op("Max", g.op("Sub", decades, loudest), g.float32("range", np.array(-MEL_RANGE)))
     scaled = g.op(
         "Div",
-        g.op("Add", below, _float32(g, "level", np.array(PEAK + 4))),
-        _float32(g, "four", np.array(4)),
+        g.op("Add", below, g.float32("level", np.array(PEAK + 4))),
+        g.float32("four", np.array(4)),
     )
     return g.op("Cast", scaled, to=g.float_type)
-
-
-def _float32(g: Graph, name: str, value: Array) -> str:
-    """A constant that stays float32 in a half-precision graph."""
-    g.constants.setdefault(name, numpy_helper.from_array(value.astype(np.float32), name))
-    return name
 
 
 def _convolutions(g: Graph, mel: str, weights: Weights) -> tuple[str, str]:
@@ -276,15 +270,11 @@ def _decoder_interface(
         value_info("token", TensorProto.INT64, ["R", "N"]),
         value_info("log_probability", TensorProto.FLOAT, ["R", "N"]),
     ]
-    for part in _memory_parts(layers):
+    for part in memory_parts(layers):
         inputs.append(value_info(f"past_{part}", g.float_type, ["R", heads, "P", "D"]))
         inputs.append(value_info(f"cross_{part}", g.float_type, ["B", heads, "C", "D"]))
         outputs.append(value_info(f"present_{part}", g.float_type, ["R", heads, "Q", "D"]))
     return inputs, outputs
-
-
-def _memory_parts(layers: int) -> list[str]:
-    return [f"{kind}{layer}" for layer in range(layers) for kind in "kv"]
 
 
 def rows(heads: int, layers: int, precision: str) -> onnx.ModelProto:
@@ -292,7 +282,7 @@ def rows(heads: int, layers: int, precision: str) -> onnx.ModelProto:
     rows of all keys and values, without leaving the device."""
     g = Graph(precision, _EPSILON)
     inputs, outputs = [value_info("rows", TensorProto.INT64, ["N"])], []
-    for part in _memory_parts(layers):
+    for part in memory_parts(layers):
         g.op("Gather", part, "rows", outputs=f"kept_{part}", axis=0)
         inputs.append(value_info(part, g.float_type, ["R", heads, "P", "D"]))
         outputs.append(value_info(f"kept_{part}", g.float_type, ["N", heads, "P", "D"]))
@@ -303,20 +293,8 @@ def _self_attention(
     g: Graph, normed: str, weights: Weights, block: str, layer: int, heads: int
 ) -> str:
     queries, keys, values = (_projected(g, normed, weights, f"{block}.attn.{p}") for p in _QKV)
-    past = (f"past_k{layer}", f"past_v{layer}")
-    inputs = [queries, keys, values, _qkv_bias(g, weights, block), "", "", *past]
-    outputs = [f"attended{layer}", f"present_k{layer}", f"present_v{layer}"]
-    g.nodes.append(
-        helper.make_node(
-            "MultiHeadAttention",
-            inputs,
-            outputs,
-            domain="com.microsoft",
-            num_heads=heads,
-            unidirectional=1,
-        )
-    )
-    return outputs[0]
+    bias = _qkv_bias(g, weights, block)
+    return g.causal_attention(queries, keys, values, bias, layer, heads)
 
 
 def _embedded(g: Graph, weights: Weights) -> tuple[str, str]:
