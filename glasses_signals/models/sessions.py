@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 from collections.abc import Collection, Mapping
@@ -37,6 +38,10 @@ _PROBE = bytes.fromhex(
     "08083a3b0a100a017812017922084964656e74697479120570726f62655a0f0a0178120a0a08080112040a02"
     "0801620f0a0179120a0a08080112040a02080142040a001011"
 )
+
+
+# glibc's `mallopt` option (malloc.h), and what we set it to: see `_give_back_freed_memory`.
+_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES = -3, 1 << 20
 
 
 def cpu_flags() -> tuple[str, ...]:
@@ -123,6 +128,7 @@ class Session:
         self._arguments = (str(path), device, threads, spin, optimise)
         if device == "cuda":
             resolve_device(device)
+        _give_back_freed_memory()
         try:
             self._session = ort.InferenceSession(
                 str(path),
@@ -191,6 +197,16 @@ class Session:
         )
 
 
+@functools.cache
+def _give_back_freed_memory() -> None:
+    """Give freed blocks of a megabyte and over back to the system at once, where glibc is the C
+    library. By default it keeps up to 32 MB of such blocks for each thread: half an hour of speech
+    then held 1,250 MB instead of 1,104 to 1,175, and was 1 to 2 % faster."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
+
+
 def _reopen(path: str, device: str, threads: int | None, spin: bool, optimise: bool) -> Session:
     return Session(path, device, threads, spin=spin, optimise=optimise)
 
@@ -210,6 +226,9 @@ def _options(threads: int, spin: bool, optimise: bool) -> ort.SessionOptions:
         if optimise
         else ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     )
+    # Plans where arrays lie in one block for each new shape; most shapes differ here, and a block
+    # that fits no other shape stays held (Moonshine's encoder: 77 MB instead of 37, no faster).
+    options.enable_mem_pattern = False
     options.log_severity_level = 3  # errors only: providers warn about every node placed on the CPU
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     return options

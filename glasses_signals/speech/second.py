@@ -43,7 +43,7 @@ class SecondSettings:
     longest_s: float = 12.0
     least: float = 0.5
     batch_rows: int = 8
-    batch_positions: int = 2048  # whose keys and values a batch may hold, 54 MB
+    batch_positions: int = 1024  # whose keys and values a batch may hold, 27 MB
 
 
 class SecondListener:
@@ -72,8 +72,6 @@ class SecondListener:
 
     def __call__(self, sounds: Sequence[NDArray[np.float32]]) -> list[Hearing | None]:
         """What is heard in each of `sounds`, float32 [N] at 16 kHz; None: no words to believe."""
-        shortest = int(_SHORTEST_S * SAMPLE_RATE)
-        sounds = [np.pad(sound, (0, max(0, shortest - len(sound)))) for sound in sounds]
         heard: list[Hearing | None] = [None] * len(sounds)
         groups = list(self._groups(sounds))
         with ThreadPoolExecutor(self._lanes, "second") as lanes:
@@ -100,7 +98,8 @@ class SecondListener:
         """The likeliest token each time, until every row has ended or is a runaway."""
         count = len(sounds)
         cross, lengths = self._encoded(sounds)
-        most = [_SPARE_TOKENS + int(_TOKENS_PER_S * len(s) / SAMPLE_RATE) for s in sounds]
+        durations_s = [max(len(sound) / SAMPLE_RATE, _SHORTEST_S) for sound in sounds]
+        most = [_SPARE_TOKENS + int(_TOKENS_PER_S * duration_s) for duration_s in durations_s]
         tokens: list[list[int]] = [[] for _ in sounds]
         sums, ended = np.zeros(count), np.zeros(count, bool)
         empty = np.zeros((len(lengths), *_without_positions(cross)), cross["cross_k0"].dtype)
@@ -139,9 +138,9 @@ class SecondListener:
         lengths = np.ones(rows, np.int32)
         memory: dict[str, NDArray[Any]] = {}
         for row, sound in enumerate(sounds):
-            found = dict(
-                zip(self._encoder.outputs, self._encoder.run({"samples": sound[None]}), strict=True)
-            )
+            samples = np.pad(sound, (0, max(0, int(_SHORTEST_S * SAMPLE_RATE) - len(sound))))
+            encoded = self._encoder.run({"samples": samples[None]})
+            found = dict(zip(self._encoder.outputs, encoded, strict=True))
             for name, array in found.items():
                 _, heads, length, size = array.shape
                 shape = (rows, heads, _filled(sound), size)
@@ -159,7 +158,7 @@ class SecondListener:
 
 def _filled(sound: NDArray[np.float32]) -> int:
     """Positions of a window after filling up: one for every 384 samples at most."""
-    return -(-len(sound) // (384 * _STEP_POSITIONS)) * _STEP_POSITIONS
+    return -(-max(1, len(sound)) // (384 * _STEP_POSITIONS)) * _STEP_POSITIONS
 
 
 def _without_positions(memory: dict[str, NDArray[Any]]) -> tuple[int, int, int]:

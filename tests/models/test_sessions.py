@@ -1,6 +1,10 @@
 """Sessions run where they say they run, and travel to worker processes."""
 
+import ctypes
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +84,31 @@ def test_nonsense_about_threads_means_all_cores(told: str, monkeypatch: pytest.M
     all_cores = default_threads()
     monkeypatch.setenv("OMP_NUM_THREADS", told)
     assert default_threads() == all_cores >= 1
+
+
+# Blocks that the C library holds apart from its heaps, before and after one of 2 MB.
+COUNT_BLOCKS = """
+import ctypes, sys
+import numpy as np
+from glasses_signals.models.sessions import Session
+class Info(ctypes.Structure):
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+mallinfo2 = ctypes.CDLL(None).mallinfo2
+mallinfo2.restype = Info
+session = Session(sys.argv[1], threads=1)
+big = np.empty(30 << 20, np.uint8)
+del big
+before = mallinfo2().hblks
+block = np.empty(2 << 20, np.uint8)
+print(mallinfo2().hblks - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="not glibc 2.33 and over")
+def test_a_big_freed_block_goes_back_to_the_system() -> None:
+    path = str(open_model("silero-vad").file("step.onnx"))
+    ours = {name: text for name, text in os.environ.items() if not name.startswith("MALLOC_")}
+    command = [sys.executable, "-c", COUNT_BLOCKS, path]
+    ran = subprocess.run(command, env=ours, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "1"
