@@ -122,15 +122,16 @@ class Judge:
 
 
 def _texts(observed: Observed) -> Iterator[str]:
-    """All that the gate must read: each part by itself, and the recording's parts together."""
-    spoken = tuple(one.text for one in observed.spoken) + observed.bystander
-    yield from spoken
-    yield from (one.again for one in observed.spoken if one.again is not None)
+    """All that the gate must read: each part by itself, and a recording's parts together, as
+    either listener heard them."""
+    first = tuple(one.text for one in observed.spoken) + observed.bystander
+    second = tuple(one.again or one.text for one in observed.spoken) + observed.bystander
+    for heard in (first, second):
+        yield from heard
+        yield from (f"{part} {after}" for part, after in itertools.pairwise(heard))
     yield from observed.written
     for lines in observed.printed:
         yield from texts_in_picture(lines)
-    for first, second in itertools.pairwise(spoken):
-        yield f"{first} {second}"
 
 
 def heard_interests(

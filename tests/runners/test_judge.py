@@ -123,3 +123,14 @@ def test_what_was_heard_once_must_reach_more_than_what_was_heard_twice() -> None
     once = Observed(item(ItemKind.VOICE), spoken=(Spoken(SAID, 0.9),))
     first, second = Judge(policy)([once, said_twice(SAID, 0.9, SAID, 0.9)], Clock())
     assert not first.evidence and second.evidence
+
+
+def test_what_is_sensitive_only_over_a_pause_counts_by_either_listener() -> None:
+    cut = Spoken("How do I read the", 0.9)
+    for part, reason in (
+        (Spoken("hobby book?", 0.9), None),
+        (Spoken("holy book?", 0.9, "hobby book?", 0.9), "sensitive:religion"),
+        (Spoken("hobby book?", 0.9, "holy book?", 0.9), "sensitive:religion"),
+    ):
+        (judged,) = judge(0.5)([Observed(item(ItemKind.VOICE), spoken=(cut, part))], Clock())
+        assert (judged.reason, bool(judged.evidence)) == (reason, reason is None)
