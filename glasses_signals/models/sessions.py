@@ -40,8 +40,9 @@ _PROBE = bytes.fromhex(
 )
 
 
-# glibc's `mallopt` option (malloc.h), and what we set it to: see `_give_back_freed_memory`.
-_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES = -3, 1 << 20
+# glibc's `mallopt` options (malloc.h): see `_share_freed_memory`.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_KEPT_BYTES, _BLOCK_BYTES = 64 << 20, 32 << 20  # the latter is the most that glibc takes
 
 
 def cpu_flags() -> tuple[str, ...]:
@@ -128,7 +129,7 @@ class Session:
         self._arguments = (str(path), device, threads, spin, optimise)
         if device == "cuda":
             resolve_device(device)
-        _give_back_freed_memory()
+        _share_freed_memory()
         try:
             self._session = ort.InferenceSession(
                 str(path),
@@ -198,13 +199,19 @@ class Session:
 
 
 @functools.cache
-def _give_back_freed_memory() -> None:
-    """Give freed blocks of a megabyte and over back to the system at once, where glibc is the C
-    library. By default it keeps up to 32 MB of such blocks for each thread: half an hour of speech
-    then held 1,250 MB instead of 1,104 to 1,175, and was 1 to 2 % faster."""
+def _share_freed_memory() -> None:
+    """Let lanes take over each other's freed memory, where glibc is the C library.
+
+    By default it keeps a heap for each thread, so that what one lane frees lies idle while another
+    asks for more, and gives much of it back in between, to be cleared and mapped anew. Measured on
+    two cores: half an hour of speech 1,250 MB without and 1,159 with, 240 clips a tenth less time
+    of the CPU. What the environment says (`MALLOC_...`) is left as it is.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is not None and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
-        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
+    if mallopt is not None and not any(name.startswith("MALLOC_") for name in os.environ):
+        mallopt(_M_ARENA_MAX, max(1, default_threads() // 2))  # threads wait for one in use
+        mallopt(_M_MMAP_THRESHOLD, _BLOCK_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def _reopen(path: str, device: str, threads: int | None, spin: bool, optimise: bool) -> Session:
