@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"}  # integer dot pro
 # ONNX Runtime 1.32.0, [125, 416]: 269 us fused, 54 us as Add, Add, LayerNormalization.
 _SLOWER_ON_A_CPU = ("SkipLayerNormFusion",)
 
+_NUMPY_TYPES = {"float": np.float32, "float16": np.float16, "int8": np.int8}
+
 # ONNX model `y = Identity(x)`, x float32 [1] (IR 8, opset 17): small enough to try a device with.
 _PROBE = bytes.fromhex(
     "08083a3b0a100a017812017922084964656e74697479120570726f62655a0f0a0178120a0a08080112040a02"
@@ -42,7 +44,7 @@ _PROBE = bytes.fromhex(
 
 # glibc's `mallopt` options (malloc.h): see `_share_freed_memory`.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_KEPT_BYTES, _BLOCK_BYTES = 64 << 20, 32 << 20  # the latter is the most that glibc takes
+_KEPT_BYTES, _BLOCK_BYTES = 16 << 20, 4 << 20  # larger blocks are mapped and given back one by one
 
 
 def cpu_flags() -> tuple[str, ...]:
@@ -203,9 +205,9 @@ def _share_freed_memory() -> None:
     """Let lanes take over each other's freed memory, where glibc is the C library.
 
     By default it keeps a heap for each thread, so that what one lane frees lies idle while another
-    asks for more, and gives much of it back in between, to be cleared and mapped anew. Measured on
-    two cores: half an hour of speech holds 1,250 MB without and 1,159 with, in as much time. What
-    the environment says (`MALLOC_...`) is left as it is.
+    asks for more, and gives much of it back in between, to be cleared and mapped anew. Large blocks
+    are given back by themselves, as holes between them would grow over a long run. Measured on two
+    cores, in as much time: docs/decisions.md. The environment's `MALLOC_...` goes before.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None and not any(name.startswith("MALLOC_") for name in os.environ):
@@ -221,6 +223,13 @@ def _reopen(path: str, device: str, threads: int | None, spin: bool, optimise: b
 def _spec(node: Any) -> tuple[str, tuple[int | str | None, ...]]:
     """(`float`, (`batch`, 80, None)): element type and shape, named or unknown axes as they are."""
     return node.type.removeprefix("tensor(").removesuffix(")"), tuple(node.shape)
+
+
+def zeros(dtype: str, shape: Sequence[int | str | None], sizes: Mapping[str, int]) -> NDArray[Any]:
+    """An array that a session's `inputs` or `outputs` describe, its named axes as long as in
+    `sizes`."""
+    lengths = [sizes[axis] if isinstance(axis, str) else int(axis or 0) for axis in shape]
+    return np.zeros(lengths, _NUMPY_TYPES[dtype])
 
 
 def _options(threads: int, spin: bool, optimise: bool) -> ort.SessionOptions:

@@ -61,10 +61,12 @@ def recipe_path(manifest: Manifest) -> Path:
 
 
 def recipe_sha256(manifest: Manifest) -> str:
-    """Hex sha256 over a recipe's modules: `NAME.py`, its parts `NAME_*.py`, and `graph.py`."""
+    """Hex sha256 over a recipe's modules: `NAME.py`, its parts `NAME_*.py`, and those of graphs,
+    `graph*.py`."""
     main = recipe_path(manifest)
-    parts = [*sorted(main.parent.glob(f"{main.stem}_*.py")), main.with_name("graph.py")]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in [main, *parts])).hexdigest()
+    parts = [*main.parent.glob(f"{main.stem}_*.py"), *main.parent.glob("graph*.py")]
+    read = (path.read_bytes() for path in [main, *sorted(parts)])
+    return hashlib.sha256(b"".join(read)).hexdigest()
 
 
 def model_dir(manifest: Manifest) -> Path:

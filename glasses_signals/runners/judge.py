@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean
 from time import perf_counter
 
 from glasses_signals.interests.aggregate import watched_confidence
@@ -91,7 +92,7 @@ class Judge:
         if excluded is not None:
             return Judged(observed.item, (), excluded)
         found: dict[tuple[str, Modality], Evidence] = {}
-        harmless = min((verdicts[text].harmless for text in _texts(observed)), default=1.0)
+        harmless = _harmless(observed, verdicts)
         heard = Modality.VIDEO if observed.item.kind is ItemKind.VIDEO else Modality.VOICE
         for spoken in observed.spoken:
             twice = spoken.again is not None
@@ -122,16 +123,37 @@ class Judge:
 
 
 def _texts(observed: Observed) -> Iterator[str]:
-    """All that the gate must read: each part by itself, and a recording's parts together, as
-    either listener heard them."""
+    """All that the gate must read."""
+    for heard in _heard_texts(observed):
+        yield from heard
+    yield from _read_texts(observed)
+
+
+def _heard_texts(observed: Observed) -> list[list[str]]:
+    """What the first listener heard and what the second did: each part of a recording by itself,
+    and with the one after it."""
     first = tuple(one.text for one in observed.spoken) + observed.bystander
     second = tuple(one.again or one.text for one in observed.spoken) + observed.bystander
-    for heard in (first, second):
-        yield from heard
-        yield from (f"{part} {after}" for part, after in itertools.pairwise(heard))
+    return [
+        [*heard, *(f"{part} {after}" for part, after in itertools.pairwise(heard))]
+        for heard in (first, second)
+    ]
+
+
+def _read_texts(observed: Observed) -> Iterator[str]:
     yield from observed.written
     for lines in observed.printed:
         yield from texts_in_picture(lines)
+
+
+def _harmless(observed: Observed, verdicts: Mapping[str, Verdict]) -> float:
+    """How likely all of an item touches no excluded topic, 0..1, for texts that passed the gate:
+    that of its worst text. Of two listeners one as likely as the other is right: their mean."""
+
+    def worst(texts: Iterable[str]) -> float:
+        return min((verdicts[text].harmless for text in texts), default=1.0)
+
+    return min(fmean(map(worst, _heard_texts(observed))), worst(_read_texts(observed)))
 
 
 def heard_interests(

@@ -14,18 +14,12 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glasses_signals.models.sessions import DeviceArray, Session, best_precision, cpu_flags
+from glasses_signals.models.sessions import DeviceArray, Session, best_precision, cpu_flags, zeros
 from glasses_signals.models.store import BuiltModel
-
-_NUMPY_TYPES: dict[str, np.dtype[Any]] = {
-    "float": np.dtype(np.float32),
-    "float16": np.dtype(np.float16),
-}
 
 Memory = dict[str, DeviceArray]
 
@@ -66,7 +60,10 @@ class WhisperModel:
         self.precision = precision or best_precision(device, cpu_flags())
         self._encoder = Session(built.file(f"encoder.{self.precision}.onnx"), device, threads)
         self._decoder = Session(built.file(f"decoder.{self.precision}.onnx"), device, threads)
-        self._rows = Session(built.file(f"rows.{self.precision}.onnx"), device, threads)
+        self._rows = {
+            kind: Session(built.file(f"{kind}_rows.{self.precision}.onnx"), device, threads)
+            for kind in ("past", "cross")
+        }
         self.provider = self._encoder.provider
         description = json.loads(built.file("whisper.json").read_text())
         self.tokens = Tokens(**description["tokens"])
@@ -76,10 +73,7 @@ class WhisperModel:
         self.bias = self._bias(size, suppressed)
         self.first_bias = self._bias(size, [*suppressed, *description["suppress_first"]])
         self._cross = [name for name in self._encoder.outputs if name != "hidden"]
-        kind, (_, heads, _, _) = self._decoder.inputs["past_k0"]
-        self._float = _NUMPY_TYPES[kind]
-        self._heads = int(str(heads))
-        self._head_size = description["dims"]["n_text_state"] // self._heads
+        self._past = [name for name in self._decoder.inputs if name.startswith("past_")]
 
     def _bias(self, size: int, suppressed: Sequence[int]) -> DeviceArray:
         bias = np.zeros(size, np.float32)
@@ -111,8 +105,8 @@ class WhisperModel:
                 stacked[row, : len(power)] = power
             feeds = {"power": stacked, "margin": np.array([positions - longest // 2])}
             return self._encoder.run_bound(feeds, self._cross)
-        shape = (_even(len(powers)), self._heads, positions, self._head_size)
-        arrays = {name: np.zeros(shape, self._float) for name in self._cross}
+        sizes = {"B": _even(len(powers)), "C": positions}
+        arrays = {name: zeros(*self._encoder.outputs[name], sizes) for name in self._cross}
         for row, power in enumerate(powers):
             outputs = {name: array[row : row + 1] for name, array in arrays.items()}
             margin = np.array([positions - len(power) // 2])
@@ -121,10 +115,11 @@ class WhisperModel:
 
     def no_past(self, rows: int) -> Memory:
         """The self-attention memory before the first token."""
-        empty = self._decoder.to_device(
-            np.zeros((_even(rows), self._heads, 0, self._head_size), self._float)
-        )
-        return {name.replace("cross", "past"): empty for name in self._cross}
+        sizes = {"R": _even(rows), "P": 0}
+        return {
+            name: self._decoder.to_device(zeros(*self._decoder.inputs[name], sizes))
+            for name in self._past
+        }
 
     def step(
         self,
@@ -158,9 +153,9 @@ class WhisperModel:
         """The same memory with only these rows, in this order, `beams` of them for each window."""
         windows = len(rows) // beams
         index = [*rows, *rows[-beams:]] if windows % 2 else rows
-        named = {name.partition("_")[2]: array for name, array in memory.items()}
-        kept = self._rows.run_bound({"rows": np.array(index, np.int64), **named})
-        return {name: kept[f"kept_{name.partition('_')[2]}"] for name in memory}
+        kind = "cross" if "cross_k0" in memory else "past"
+        kept = self._rows[kind].run_bound({"rows": np.array(index, np.int64), **memory})
+        return {name.removeprefix("kept_"): array for name, array in kept.items()}
 
 
 def _even(count: int) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glasses_signals.models.sessions import Session, best_precision, cpu_flags
+from glasses_signals.models.sessions import Session, best_precision, cpu_flags, zeros
 from glasses_signals.models.store import open_model
 from glasses_signals.records import Hearing
 from glasses_signals.speech.mel import SAMPLE_RATE
@@ -43,7 +43,7 @@ class SecondSettings:
     longest_s: float = 12.0
     least: float = 0.5
     batch_rows: int = 8
-    batch_positions: int = 1024  # whose keys and values a batch may hold, 27 MB
+    batch_positions: int = 1024  # whose keys and values a batch may hold, 7 MB in 8 bit
 
 
 class SecondListener:
@@ -102,9 +102,11 @@ class SecondListener:
         most = [_SPARE_TOKENS + int(_TOKENS_PER_S * duration_s) for duration_s in durations_s]
         tokens: list[list[int]] = [[] for _ in sounds]
         sums, ended = np.zeros(count), np.zeros(count, bool)
-        empty = np.zeros((len(lengths), *_without_positions(cross)), cross["cross_k0"].dtype)
+        sizes = {"B": len(lengths), "P": 0}
         past: dict[str, Any] = {
-            name.replace("cross", "past"): self._decoder.to_device(empty) for name in cross
+            name: self._decoder.to_device(zeros(*described, sizes))
+            for name, described in self._decoder.inputs.items()
+            if name.startswith("past_")
         }
         memory = {name: self._decoder.to_device(array) for name, array in cross.items()}
         fed = np.full((len(lengths), 1), self._start, np.int64)
@@ -136,16 +138,15 @@ class SecondListener:
         8-bit products take rows by twos (see `speech/model.py`)."""
         rows = len(sounds) + len(sounds) % 2
         lengths = np.ones(rows, np.int32)
-        memory: dict[str, NDArray[Any]] = {}
+        sizes = {"B": rows, "C": max(map(_filled, sounds))}
+        memory = {n: zeros(*described, sizes) for n, described in self._encoder.outputs.items()}
         for row, sound in enumerate(sounds):
             samples = np.pad(sound, (0, max(0, int(_SHORTEST_S * SAMPLE_RATE) - len(sound))))
             encoded = self._encoder.run({"samples": samples[None]})
             found = dict(zip(self._encoder.outputs, encoded, strict=True))
             for name, array in found.items():
-                _, heads, length, size = array.shape
-                shape = (rows, heads, _filled(sound), size)
-                memory.setdefault(name, np.zeros(shape, array.dtype))[row, :, :length] = array[0]
-                lengths[row] = length
+                memory[name][row][tuple(map(slice, array.shape[1:]))] = array[0]
+            lengths[row] = found["cross_v0"].shape[2]
         return memory, lengths
 
     def _hearing(self, tokens: Sequence[int], mean_log_probability: float) -> Hearing | None:
@@ -159,8 +160,3 @@ class SecondListener:
 def _filled(sound: NDArray[np.float32]) -> int:
     """Positions of a window after filling up: one for every 384 samples at most."""
     return -(-max(1, len(sound)) // (384 * _STEP_POSITIONS)) * _STEP_POSITIONS
-
-
-def _without_positions(memory: dict[str, NDArray[Any]]) -> tuple[int, int, int]:
-    _, heads, _, size = memory["cross_k0"].shape
-    return heads, 0, size

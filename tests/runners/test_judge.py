@@ -15,6 +15,7 @@ from glasses_signals.records import (
     ItemKind,
     Modality,
     Source,
+    TextLine,
     Transcript,
     Utterance,
 )
@@ -134,3 +135,38 @@ def test_what_is_sensitive_only_over_a_pause_counts_by_either_listener() -> None
     ):
         (judged,) = judge(0.5)([Observed(item(ItemKind.VOICE), spoken=(cut, part))], Clock())
         assert (judged.reason, bool(judged.evidence)) == (reason, reason is None)
+
+
+def test_of_two_listeners_either_may_be_right_about_what_is_harmless() -> None:
+    doubtful = "a strike base tiny, so find cheap dinner recipes for four"
+    plain = "find cheap dinner recipes for four"
+    first, second = judge(0.5).texts([doubtful, plain])
+    assert first.harmless < second.harmless
+    ids = {i.interest_id: i.confidence for i in first.interests}
+    shared = [(ids[i.interest_id], i.confidence) for i in second.interests if i.interest_id in ids]
+    certain = 0.5  # of both listeners
+    sure = max(1 - (1 - a * certain) * (1 - b * certain) for a, b in shared)
+    bound = sure * (first.harmless + second.harmless) / 2
+    heard = said_twice(doubtful, certain, plain, certain)
+    for least, counts in ((bound - 0.005, True), (bound + 0.005, False)):
+        policy = replace(load_policy(), twice_confidence=least, lone_confidence=1.0)
+        (judged,) = Judge(policy)([heard], Clock())
+        assert bool(judged.evidence) == counts
+
+
+def test_a_sign_in_the_picture_counts_whatever_was_heard() -> None:
+    """Its words are read once: no second listener makes up for them."""
+    line = TextLine("a strike base tiny, so find cheap dinner recipes for four", 1.0, 1)
+    (read,) = judge(0.5).texts([line.text])
+    video = Observed(item(ItemKind.VIDEO), spoken=(Spoken(SAID, 0.9, SAID, 0.9),))
+    (alone,) = judge(0.0)([video], Clock())
+    best = max(e.confidence for e in alone.evidence)
+    sure = 1 - (1 - 0.9 * best) ** 2
+    for least, counts in (
+        (sure * read.harmless - 0.02, True),
+        (sure * read.harmless + 0.02, False),
+    ):
+        policy = replace(load_policy(), twice_confidence=least)
+        (judged,) = Judge(policy)([replace(video, printed=((line,),))], Clock())
+        heard = {e.modality for e in judged.evidence}
+        assert (Modality.VIDEO in heard) == counts

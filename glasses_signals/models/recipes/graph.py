@@ -19,7 +19,7 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 _OPSETS = {"": 21, "com.microsoft": 1}
 _BLOCK = 128  # weights of one column that share an int8 scale
-_INT8_LARGEST = 127
+INT8_LARGEST = 127
 _INT8_MIDDLE = 128  # MatMulNBits stores 8-bit weights unsigned around this zero point
 
 
@@ -109,25 +109,42 @@ class Graph:
 
         ONNX Runtime's own dynamic quantisation shares one scale among all rows: 3 times the error.
         """
-        unit = self.constant("unit", np.array(1 / _INT8_LARGEST, np.float32))
-        middle = self.constant("middle", np.array(_INT8_MIDDLE, np.uint8))
-        if x not in self.quantised:
-            tiny = self.constant("tiny", np.array(1e-6, np.float32))
-            largest = self.op("ReduceMax", self.op("Abs", x), self.integers(-1), keepdims=1)
-            largest = self.op("Max", largest, tiny)
-            scaled = self.op("Div", x, largest)
-            self.quantised[x] = self.op("QuantizeLinear", scaled, unit, middle), largest
-        quantised, largest = self.quantised[x]
-        scales = np.maximum(np.abs(weight).max(0) / _INT8_LARGEST, 1e-9).astype(np.float32)
+        quantised, largest = self.row_quantised(x)
+        scales = np.maximum(np.abs(weight).max(0) / INT8_LARGEST, 1e-9).astype(np.float32)
         product = self.fused(
             "MatMulIntegerToFloat",
             quantised,
             self.constant(f"{name}.q", np.rint(weight / scales).astype(np.int8)),
-            unit,
+            self.unit,
             self.constant(f"{name}.scales", scales),
-            middle,
+            self.middle,
         )
         return self.op("Mul", product, largest)
+
+    def row_quantised(self, x: str) -> tuple[str, str]:
+        """(x in units of `unit` around `middle`, uint8, after division by each row's largest
+        magnitude; those magnitudes)."""
+        if x not in self.quantised:
+            largest = self.largest(x, -1)
+            scaled = self.op("Div", x, largest)
+            self.quantised[x] = (
+                self.op("QuantizeLinear", scaled, self.unit, self.middle),
+                largest,
+            )
+        return self.quantised[x]
+
+    def largest(self, x: str, axis: int) -> str:
+        """The largest magnitude along an axis, which stays with size 1; never zero."""
+        found = self.op("ReduceMax", self.op("Abs", x), self.integers(axis), keepdims=1)
+        return self.op("Max", found, self.float32("tiny", np.array(1e-6)))
+
+    @property
+    def unit(self) -> str:
+        return self.float32("unit", np.array(1 / INT8_LARGEST))
+
+    @property
+    def middle(self) -> str:
+        return self.constant("middle", np.array(_INT8_MIDDLE, np.uint8))
 
     def causal_attention(
         self, queries: str, keys: str, values: str, bias: str, layer: int, heads: int
@@ -180,7 +197,7 @@ def _int8_blocks(weight: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArra
     Layout of ONNX Runtime's MatMulNBits: values [N, K / block, block], scales [N * K / block].
     """
     blocks = weight.T.reshape(weight.shape[1], -1, _BLOCK)
-    scales = np.maximum(np.abs(blocks).max(-1, keepdims=True) / _INT8_LARGEST, 1e-12)
+    scales = np.maximum(np.abs(blocks).max(-1, keepdims=True) / INT8_LARGEST, 1e-12)
     quantised = np.rint(blocks / scales) + _INT8_MIDDLE
     return quantised.astype(np.uint8), scales.astype(np.float32).ravel()
 

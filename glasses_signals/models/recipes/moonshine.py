@@ -12,7 +12,6 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -22,7 +21,7 @@ from onnx import numpy_helper
 
 from glasses_signals.models.manifest import Manifest
 from glasses_signals.models.recipes import moonshine_graph
-from glasses_signals.models.recipes.parity import require, speech_clip
+from glasses_signals.models.recipes.parity import empty_past, require, run_named, speech_clip
 
 _MOST_TOKENS = 80
 _START, _END = 1, 2
@@ -193,23 +192,17 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
-def _run(session: onnxruntime.InferenceSession, feeds: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
-
-
 def _heard(out: Path, precision: str, clip: NDArray[np.float32], size: int) -> list[int]:
     """Greedy tokens by our graphs, of a vocabulary of `size`."""
     encoder, decoder = (_session(out / f"{n}.{precision}.onnx") for n in ("encoder", "decoder"))
-    cross = _run(encoder, {"samples": clip[None]})
-    key = cross["cross_k0"]
-    empty = np.zeros((1, key.shape[1], 0, key.shape[3]), key.dtype)
-    past = {name.replace("cross", "past"): empty for name in cross}
-    fixed = {"bias": np.zeros(size, np.float32), "lengths": np.array([key.shape[2]], np.int32)}
+    cross = run_named(encoder, {"samples": clip[None]})
+    past = empty_past(decoder)
+    positions = cross["cross_v0"].shape[2]
+    fixed = {"bias": np.zeros(size, np.float32), "lengths": np.array([positions], np.int32)}
     tokens: list[int] = []
     while len(tokens) < _MOST_TOKENS and tokens[-1:] != [_END]:
         fed = np.array([tokens[-1:] or [_START]])
-        result = _run(decoder, {"tokens": fed, **fixed, **past, **cross})
+        result = run_named(decoder, {"tokens": fed, **fixed, **past, **cross})
         past = {name: result[name.replace("past", "present")] for name in past}
         tokens.append(int(result["token"][0, 0]))
     return tokens
@@ -231,7 +224,7 @@ def _heard_by_reference(encoder: Path, decoder: Path, clip: NDArray[np.float32])
             "encoder_hidden_states": hidden,
             "use_cache_branch": np.array([bool(tokens)]),
         }
-        result = _run(session, {**feeds, **past})
+        result = run_named(session, {**feeds, **past})
         for name in past:
             if not tokens or ".decoder." in name:
                 past[name] = result[name.replace("past_key_values", "present")]

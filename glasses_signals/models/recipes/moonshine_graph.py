@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from glasses_signals.models.recipes import graph_memory
 from glasses_signals.models.recipes.graph import Graph, Weights, memory_parts, value_info
 
 _EPSILON = 1e-5
@@ -24,8 +25,7 @@ _MOST_POSITIONS = 1536  # 36 s of sound
 
 
 def encoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.ModelProto:
-    """`samples` [B, N] float32 -> `cross_k{i}`, `cross_v{i}` [B, H, C, D]: what the decoder's layer
-    i attends to."""
+    """`samples` [B, N] float32 -> `cross_*`: what the decoder attends to (`graph_memory.py`)."""
     g = _graph(precision)
     x = _stem(g, weights)
     start = g.integers(0)
@@ -51,21 +51,21 @@ def encoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.M
         outer = _projected(g, inner, weights, f"{block}.fc2")
         bias = g.constant(f"{block}.fc2.bias", weights[f"{block}.fc2.bias"])
         normed, x = g.add_norm(outer, x, bias, weights, after)
-    outputs = []
-    for part in memory_parts(layers):
-        projected = _projected(g, normed, weights, f"decoder.{part[1:]}.cross.{part[0]}")
-        split = g.op("Reshape", projected, g.integers(0, 0, heads, -1))
-        g.op("Transpose", split, outputs=f"cross_{part}", perm=[0, 2, 1, 3])
-        outputs.append(value_info(f"cross_{part}", g.float_type, ["B", heads, "C", "D"]))
+    for layer in range(layers):
+        keys, values = (
+            _projected(g, normed, weights, f"decoder.{layer}.cross.{part}") for part in "kv"
+        )
+        graph_memory.keep(g, keys, values, layer, heads)
+    outputs = graph_memory.described(g, heads, _head_size(weights, heads), layers)
     inputs = [value_info("samples", TensorProto.FLOAT, ["B", "N"])]
     return g.model(inputs, outputs, "moonshine_encoder")
 
 
 def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.ModelProto:
     """One step: `tokens` [B, 1] int64, `bias` [V] float32, `lengths` [B] int32, `past_k{i}`,
-    `past_v{i}` [B, H, P, D], `cross_k{i}`, `cross_v{i}` [B, H, C, D], of which only the first
-    `lengths` positions count -> `token` [B, 1] int64, the likeliest with bias, its
-    `log_probability` [B, 1] float32, and `present_k{i}`, `present_v{i}` [B, H, P + 1, D].
+    `past_v{i}` [B, H, P, D], `cross_*` (`graph_memory.py`), of which only the first `lengths`
+    positions count -> `token` [B, 1] int64, the likeliest with bias, its `log_probability` [B, 1]
+    float32, and `present_k{i}`, `present_v{i}` [B, H, P + 1, D].
     """
     g = _graph(precision)
     past = g.op("Shape", "past_k0", start=2, end=3)
@@ -78,22 +78,16 @@ def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.M
         attended = _self_attention(g, normed, weights, layer, heads, past)
         out = _projected(g, attended, weights, f"{block}.out")
         normed, x = g.add_norm(out, x, None, weights, f"{block}.cross_norm")
-        attended = g.fused(
-            "MultiHeadAttention",
-            _projected(g, normed, weights, f"{block}.cross.q"),
-            f"cross_k{layer}",
-            f"cross_v{layer}",
-            "",
-            "lengths",
-            num_heads=heads,
-        )
+        queries = _projected(g, normed, weights, f"{block}.cross.q")
+        size = _head_size(weights, heads)
+        attended = graph_memory.attended(g, queries, layer, heads, size, "lengths")
         out = _projected(g, attended, weights, f"{block}.cross.out")
         normed, x = g.add_norm(out, x, None, weights, f"{block}.mlp_norm")
         outer = _projected(g, _gated(g, normed, weights, block), weights, f"{block}.down")
         bias = g.constant(f"{block}.down.bias", weights[f"{block}.down.bias"])
         normed, x = g.add_norm(outer, x, bias, weights, after)
     _likeliest(g, normed, weights)
-    return g.model(*_interface(g, heads, layers), "moonshine_decoder")
+    return g.model(*_interface(g, heads, _head_size(weights, heads), layers), "moonshine_decoder")
 
 
 def _graph(precision: str) -> Graph:
@@ -141,6 +135,10 @@ def _neighbours(g: Graph, x: str, size: int, stride: int) -> str:
         for shift in range(size)
     ]
     return g.op("Concat", *seen, axis=2)
+
+
+def _head_size(weights: Weights, heads: int) -> int:
+    return int(weights["embedding"].shape[1]) // heads
 
 
 def _projected(g: Graph, x: str, weights: Weights, name: str) -> str:
@@ -191,19 +189,19 @@ def _likeliest(g: Graph, normed: str, weights: Weights) -> None:
 
 
 def _interface(
-    g: Graph, heads: int, layers: int
+    g: Graph, heads: int, size: int, layers: int
 ) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
     inputs = [
         value_info("tokens", TensorProto.INT64, ["B", 1]),
         value_info("bias", TensorProto.FLOAT, ["V"]),
         value_info("lengths", TensorProto.INT32, ["B"]),
+        *graph_memory.described(g, heads, size, layers),
     ]
     outputs = [
         value_info("token", TensorProto.INT64, ["B", 1]),
         value_info("log_probability", TensorProto.FLOAT, ["B", 1]),
     ]
     for part in memory_parts(layers):
-        inputs.append(value_info(f"past_{part}", g.float_type, ["B", heads, "P", "D"]))
-        inputs.append(value_info(f"cross_{part}", g.float_type, ["B", heads, "C", "D"]))
-        outputs.append(value_info(f"present_{part}", g.float_type, ["B", heads, "Q", "D"]))
+        inputs.append(value_info(f"past_{part}", g.float_type, ["B", heads, "P", size]))
+        outputs.append(value_info(f"present_{part}", g.float_type, ["B", heads, "Q", size]))
     return inputs, outputs

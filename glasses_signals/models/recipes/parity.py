@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import PIL.Image
 from numpy.typing import NDArray
 
@@ -20,6 +23,24 @@ def speech_clip() -> NDArray[np.float32]:
     with wave.open(str(manifests_dir() / "parity" / "jfk.wav"), "rb") as clip:
         samples = np.frombuffer(clip.readframes(clip.getnframes()), "<i2")
     return (samples / np.float32(1 << 15)).astype(np.float32)
+
+
+def run_named(
+    session: onnxruntime.InferenceSession, feeds: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """All outputs of one run, by name."""
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+
+
+def empty_past(decoder: onnxruntime.InferenceSession) -> dict[str, NDArray[Any]]:
+    """The self-attention memory of one row before its first token."""
+    types = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+    return {
+        node.name: np.zeros((1, node.shape[1], 0, node.shape[3]), types[node.type])
+        for node in decoder.get_inputs()
+        if node.name.startswith("past_")
+    }
 
 
 def require(manifest: Manifest, bound: str, value: float, at_least: bool = False) -> float:

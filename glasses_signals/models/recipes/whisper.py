@@ -1,6 +1,7 @@
 """Builds an openai-whisper checkpoint for ONNX Runtime, in one precision per kind of processor.
 
-Makes `encoder.P.onnx`, `decoder.P.onnx` and `rows.P.onnx` for each precision P, and `whisper.json`:
+Makes `encoder.P.onnx`, `decoder.P.onnx`, `past_rows.P.onnx` and `cross_rows.P.onnx` for each
+precision P, and `whisper.json`:
 dimensions, vocabulary and special tokens, so that running needs neither torch nor openai-whisper.
 
 Sources named `weights`, or `weights.1`, `weights.2`, … for a file in parts. Manifest keys under
@@ -29,6 +30,7 @@ from whisper.tokenizer import Tokenizer, get_tokenizer
 from glasses_signals.errors import BadModel
 from glasses_signals.models.manifest import Manifest
 from glasses_signals.models.recipes import whisper_graph
+from glasses_signals.models.recipes.parity import empty_past, run_named
 from glasses_signals.models.recipes.whisper_weights import load_whisper
 
 _SAMPLE_RATE = 16_000
@@ -68,7 +70,8 @@ def build(manifest: Manifest, out: Path, sources: Mapping[str, Path]) -> dict[st
             "decoder": whisper_graph.decoder(
                 weights, dims.n_text_head, dims.n_text_layer, precision
             ),
-            "rows": whisper_graph.rows(dims.n_text_head, dims.n_text_layer, precision),
+            "past_rows": whisper_graph.past_rows(dims.n_text_head, dims.n_text_layer, precision),
+            "cross_rows": whisper_graph.cross_rows(dims.n_text_head, dims.n_text_layer, precision),
         }
         for name, graph in graphs.items():
             onnx.save(graph, out / f"{name}.{precision}.onnx")
@@ -236,7 +239,7 @@ def _parity(
     )
     errors, same = [], 0
     for clip, (reference, tokens) in zip(clips, heard, strict=True):
-        outputs = _run(encoder, {"power": _power(clip), "margin": np.array([0])})
+        outputs = run_named(encoder, {"power": _power(clip), "margin": np.array([0])})
         error = np.abs(outputs.pop("hidden").astype(np.float32) - reference).mean()
         errors.append(float(error / np.abs(reference).mean()))
         same += _greedy(decoder, outputs, model, tokenizer) == tokens
@@ -252,25 +255,18 @@ def _greedy(
     model: whisper.Whisper,
     tokenizer: Tokenizer,
 ) -> list[int]:
-    key = cross["cross_k0"]
-    empty = np.zeros((1, key.shape[1], 0, key.shape[3]), key.dtype)
-    past = {name.replace("cross", "past"): empty for name in cross}
+    past = empty_past(decoder)
     suppressed = _suppressed(tokenizer)
     bias = _bias(model.dims.n_vocab, [*suppressed, tokenizer.eot])
     fed, tokens = list(tokenizer.sot_sequence_including_notimestamps), [-1]
     while len(tokens) <= _MOST_TOKENS and tokens[-1] != tokenizer.eot:
         feeds = {"tokens": np.array([fed]), "bias": bias, "candidates": np.array([1])}
-        result = _run(decoder, {**feeds, **past, **cross})
+        result = run_named(decoder, {**feeds, **past, **cross})
         past = {name: result[name.replace("past", "present")] for name in past}
         fed = [int(result["token"][0, 0])]
         tokens += fed
         bias = _bias(model.dims.n_vocab, suppressed)
     return tokens[1:]
-
-
-def _run(session: onnxruntime.InferenceSession, feeds: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
 
 
 def _check(manifest: Manifest, facts: Mapping[str, float | str]) -> None:

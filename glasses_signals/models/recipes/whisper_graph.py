@@ -18,6 +18,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from glasses_signals.models.recipes import graph_memory
 from glasses_signals.models.recipes.graph import Graph, Weights, memory_parts, value_info
 
 _EPSILON = 1e-5  # torch's LayerNorm default
@@ -38,8 +39,8 @@ def encoder(
     filters: NDArray[np.float32],
     silence: Mapping[str, NDArray[np.float32]],
 ) -> onnx.ModelProto:
-    """`power` [B, T, 201] float32, `margin` [1] int64 -> `hidden` [B, C, H * D] and `cross_k{i}`,
-    `cross_v{i}` [B, H, C + margin, D].
+    """`power` [B, T, 201] float32, `margin` [1] int64 -> `hidden` [B, C, H * D] and `cross_*`
+    (`graph_memory.py`) of C + margin positions.
 
     `power` are squared magnitudes of Whisper's short-time Fourier transform. The cross-attention
     keys and values of every decoder layer are computed here, once. `silence` holds keys and values
@@ -68,7 +69,7 @@ def encoder(
     normed, x = g.add_norm(x, positions, None, weights, name)
     normed = _encoder_blocks(g, x, normed, weights, heads, layers, with_tail)
     g.op("Identity", normed, outputs="hidden")
-    outputs = [value_info("hidden", g.float_type, ["B", "C", "width"])]
+    outputs = [value_info("hidden", g.float_type, ["B", "heard", "width"])]
     outputs += _cross_attention_memory(g, normed, weights, heads, decoder_layers, with_tail)
     inputs = [
         value_info("power", TensorProto.FLOAT, ["B", "T", filters.shape[1]]),
@@ -114,22 +115,17 @@ def _cross_attention_memory(
     decoder_layers: int,
     with_tail: Callable[[str, str], str],
 ) -> list[onnx.ValueInfoProto]:
-    """Outputs `cross_k{i}`, `cross_v{i}`: what decoder layer i attends to, with silence behind."""
-    outputs = []
+    """Outputs `cross_*`: what each decoder layer attends to, with silence behind."""
     for layer in range(decoder_layers):
-        for short, part in (("k", "key"), ("v", "value")):
-            whole = f"decoder.blocks.{layer}.cross_attn.{part}"
-            projected = with_tail(_projected(g, hidden, weights, whole), whole)
-            if part == "value":
-                projected = g.op(
-                    "Add", projected, g.constant(f"{whole}.bias", weights[f"{whole}.bias"])
-                )
-            split = g.op("Reshape", projected, g.integers(0, 0, heads, -1))
-            g.op("Transpose", split, outputs=f"cross_{short}{layer}", perm=[0, 2, 1, 3])
-            outputs.append(
-                value_info(f"cross_{short}{layer}", g.float_type, ["B", heads, "K", "D"])
-            )
-    return outputs
+        whole = f"decoder.blocks.{layer}.cross_attn"
+        keys, values = (
+            with_tail(_projected(g, hidden, weights, f"{whole}.{part}"), f"{whole}.{part}")
+            for part in ("key", "value")
+        )
+        bias = f"{whole}.value.bias"
+        values = g.op("Add", values, g.constant(bias, weights[bias]))
+        graph_memory.keep(g, keys, values, layer, heads)
+    return graph_memory.described(g, heads, _HEAD_SIZE, decoder_layers)
 
 
 def _log_mel(g: Graph, filters: NDArray[np.float32]) -> str:
@@ -215,7 +211,7 @@ def _rest_of_block(
 
 def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.ModelProto:
     """One step: `tokens` [R, S] int64, `bias` [V] float32, `candidates` [1] int64, `past_k{i}`,
-    `past_v{i}` [R, H, P, D], `cross_k{i}`, `cross_v{i}` [B, H, C, D] -> `logits` [R, V] float32 of
+    `past_v{i}` [R, H, P, D] and `cross_*` (`graph_memory.py`) -> `logits` [R, V] float32 of
     the last token (without bias), `token` int64 and `log_probability` float32 [R, candidates] of
     the likeliest tokens with bias, likeliest first, and `present_k{i}`, `present_v{i}`
     [R, H, P + S, D].
@@ -244,13 +240,8 @@ def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.M
             _projected(g, normed, weights, f"{block}.cross_attn.query"),
             g.constant(query_bias, weights[query_bias]),
         )
-        attended = g.fused(
-            "MultiHeadAttention",
-            g.op("Reshape", queries, together),
-            f"cross_k{layer}",
-            f"cross_v{layer}",
-            num_heads=heads,
-        )
+        queries = g.op("Reshape", queries, together)
+        attended = graph_memory.attended(g, queries, layer, heads, _HEAD_SIZE)
         attended = g.op("Reshape", attended, apart)
         x, normed = _rest_of_block(g, x, attended, weights, block, "cross_attn.out", after)
     _ranked(g, normed, weights)
@@ -270,23 +261,40 @@ def _decoder_interface(
         value_info("token", TensorProto.INT64, ["R", "N"]),
         value_info("log_probability", TensorProto.FLOAT, ["R", "N"]),
     ]
+    inputs += graph_memory.described(g, heads, _HEAD_SIZE, layers)
     for part in memory_parts(layers):
-        inputs.append(value_info(f"past_{part}", g.float_type, ["R", heads, "P", "D"]))
-        inputs.append(value_info(f"cross_{part}", g.float_type, ["B", heads, "C", "D"]))
-        outputs.append(value_info(f"present_{part}", g.float_type, ["R", heads, "Q", "D"]))
+        inputs.append(value_info(f"past_{part}", g.float_type, ["R", heads, "P", _HEAD_SIZE]))
+        outputs.append(value_info(f"present_{part}", g.float_type, ["R", heads, "Q", _HEAD_SIZE]))
     return inputs, outputs
 
 
-def rows(heads: int, layers: int, precision: str) -> onnx.ModelProto:
-    """`rows` [N] int64, `k{i}`, `v{i}` [R, H, P, D] -> `kept_k{i}`, `kept_v{i}` [N, H, P, D]: those
-    rows of all keys and values, without leaving the device."""
+def past_rows(heads: int, layers: int, precision: str) -> onnx.ModelProto:
+    """`rows` [N] int64, `past_k{i}`, `past_v{i}` [R, H, P, D] -> `kept_past_k{i}`,
+    `kept_past_v{i}` [N, H, P, D]: those rows of all keys and values."""
     g = Graph(precision, _EPSILON)
-    inputs, outputs = [value_info("rows", TensorProto.INT64, ["N"])], []
-    for part in memory_parts(layers):
-        g.op("Gather", part, "rows", outputs=f"kept_{part}", axis=0)
-        inputs.append(value_info(part, g.float_type, ["R", heads, "P", "D"]))
-        outputs.append(value_info(f"kept_{part}", g.float_type, ["N", heads, "P", "D"]))
-    return g.model(inputs, outputs, "whisper_rows")
+    shape: list[str | int] = ["R", heads, "P", _HEAD_SIZE]
+    arrays = [value_info(f"past_{part}", g.float_type, shape) for part in memory_parts(layers)]
+    return _rows(g, arrays, "whisper_past_rows")
+
+
+def cross_rows(heads: int, layers: int, precision: str) -> onnx.ModelProto:
+    """As `past_rows`, for `cross_*`."""
+    g = Graph(precision, _EPSILON)
+    arrays = graph_memory.described(g, heads, _HEAD_SIZE, layers)
+    return _rows(g, arrays, "whisper_cross_rows")
+
+
+def _rows(g: Graph, arrays: list[onnx.ValueInfoProto], name: str) -> onnx.ModelProto:
+    """Those rows of arrays, without leaving the device."""
+    outputs = []
+    for array in arrays:
+        g.op("Gather", array.name, "rows", outputs=f"kept_{array.name}", axis=0)
+        kept = onnx.ValueInfoProto()
+        kept.CopyFrom(array)
+        kept.name = f"kept_{array.name}"
+        kept.type.tensor_type.shape.dim[0].dim_param = "N"
+        outputs.append(kept)
+    return g.model([value_info("rows", TensorProto.INT64, ["N"]), *arrays], outputs, name)
 
 
 def _self_attention(
@@ -320,7 +328,10 @@ def _ranked(g: Graph, normed: str, weights: Weights) -> None:
     """Logits of the last position, and the likeliest tokens under the bias."""
     last = g.op("Gather", normed, g.constant("last", np.array(-1, np.int64)), axis=1)
     raw = g.linear(last, "logits_weight", weights["decoder.token_embedding.weight"].T)
-    g.op("Cast", raw, outputs="logits", to=TensorProto.FLOAT)
+    if g.float_type == TensorProto.FLOAT:
+        g.op("Identity", raw, outputs="logits")  # a Cast would copy them
+    else:
+        g.op("Cast", raw, outputs="logits", to=TensorProto.FLOAT)
     allowed = g.op("Add", "logits", "bias")
     # Softmax kernels are vectorised and threaded; ReduceLogSumExp is neither.
     ranked = g.op("LogSoftmax", allowed, axis=-1)
