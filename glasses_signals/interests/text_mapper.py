@@ -25,7 +25,7 @@ from glasses_signals.interests.taxonomy import DATA, Taxonomy, load_taxonomy
 from glasses_signals.models.softmax import softmax
 from glasses_signals.policy.sensitive import blocked_nodes
 from glasses_signals.records import InterestKind, MappedInterest
-from glasses_signals.text.blocks import in_blocks
+from glasses_signals.text.rows import by_row
 
 Float = NDArray[np.float32]
 
@@ -107,11 +107,7 @@ class Tree:
 
     def mass(self, probabilities: Float) -> Float:
         """Class probabilities [B, C] -> node probabilities [B, N], each with its descendants'."""
-        return in_blocks(lambda block: block @ self._sums, probabilities)
-
-    def mass_of_one(self, probabilities: Float) -> Float:
-        """The same for one text: [C] -> [N]."""
-        return np.asarray(probabilities @ self._sums, np.float32)
+        return by_row(probabilities, self._sums)
 
     def way_down(self, mass: Float) -> list[tuple[str, float]]:
         """Node probabilities [N] of one text -> (id, probability) of the most probable child of
@@ -139,8 +135,8 @@ class Network:
 
     def __call__(self, inputs: Float) -> Float:
         """[B, D] -> probabilities [B, C]."""
-        units = _gelu(inputs @ self.hidden + self.hidden_bias)
-        return softmax(units @ self.out + inputs @ self.direct + self.bias)
+        units = _gelu(by_row(inputs, self.hidden) + self.hidden_bias)
+        return softmax(by_row(units, self.out) + by_row(inputs, self.direct) + self.bias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +148,6 @@ class Head:
 
     def __call__(self, inputs: Float) -> Float:
         """[B, D] -> probabilities [B, C] of `classes`."""
-        return in_blocks(self._mean, inputs)
-
-    def _mean(self, inputs: Float) -> Float:
         total = sum(network(inputs) for network in self.networks)
         return np.asarray(total / len(self.networks), np.float32)
 
@@ -249,9 +242,8 @@ class TextMapper:
         if share < self.settings.min_shared:
             return None
         best: tuple[str, float] | None = None
-        for id_, probability in self._purchases.way_down(
-            self._purchases.mass_of_one(about / share)
-        ):
+        mass = self._purchases.mass((about / share)[None])[0]
+        for id_, probability in self._purchases.way_down(mass):
             confidence = self._calibrated("purchase", buys * probability)
             if confidence < self.settings.min_purchase or id_ in self._blocked:
                 break

@@ -12,7 +12,7 @@ from glasses_signals.errors import BadPolicy
 from glasses_signals.models.softmax import softmax
 from glasses_signals.policy.features import GRAM_BUCKETS, LEXICON_WIDTH
 from glasses_signals.policy.policy import DEFAULT_POLICY, TOPICS
-from glasses_signals.text.blocks import in_blocks
+from glasses_signals.text.rows import by_row
 
 WEIGHTS = DEFAULT_POLICY.parent / "classifier.npz"
 
@@ -47,11 +47,8 @@ class Network:
         for row, own in enumerate(buckets):
             summed[row] = self.grams[own].sum(0) * (GRAM_SCALE / np.sqrt(len(own) + 1))
         inputs = np.concatenate([embeddings * EMBEDDING_SCALE, summed, lexicon], axis=1)
-        return in_blocks(self._of_rows, inputs)
-
-    def _of_rows(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        hidden = np.maximum(inputs @ self.hidden + self.hidden_bias, 0)
-        return softmax(hidden @ self.output + self.output_bias)
+        hidden = np.maximum(by_row(inputs, self.hidden) + self.hidden_bias, 0)
+        return softmax(by_row(hidden, self.output) + self.output_bias)
 
 
 def load_networks() -> tuple[Network, ...]:

@@ -35,7 +35,7 @@ def test_the_variant_follows_device_and_flags(
 def test_every_variant_that_can_be_chosen_is_built() -> None:
     built = open_model("whisper-base")
     for precision in ("fp32", "int8", "fp16"):
-        for graph in ("encoder", "decoder", "rows"):
+        for graph in ("encoder", "decoder", "past_rows", "cross_rows"):
             assert built.file(f"{graph}.{precision}.onnx").is_file()
 
 
@@ -45,7 +45,7 @@ def test_the_variant_in_use_is_named_with_the_model(transcriber: Transcriber) ->
 
 
 def test_a_silent_fall_back_to_the_cpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    path = open_model("whisper-base").file("rows.fp16.onnx")
+    path = open_model("whisper-base").file("past_rows.fp16.onnx")
     if resolve_device("auto") == "cuda":
         assert Session(path, "cuda").provider == "CUDAExecutionProvider"
         return
