@@ -33,7 +33,7 @@ _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"}  # integer dot pro
 # ONNX Runtime 1.32.0, [125, 416]: 269 us fused, 54 us as Add, Add, LayerNormalization.
 _SLOWER_ON_A_CPU = ("SkipLayerNormFusion",)
 
-_NUMPY_TYPES = {"float": np.float32, "float16": np.float16, "int8": np.int8}
+_NUMPY_TYPES = {"float": np.float32, "float16": np.float16, "int8": np.int8, "uint8": np.uint8}
 
 # ONNX model `y = Identity(x)`, x float32 [1] (IR 8, opset 17): small enough to try a device with.
 _PROBE = bytes.fromhex(
@@ -58,12 +58,23 @@ def cpu_flags() -> tuple[str, ...]:
     return tuple(flag for flag in _TELLING_FLAGS if flag in present)
 
 
-def best_precision(device: str, flags: Collection[str]) -> str:
-    """The variant of a model to run: half precision on CUDA; 8 bit where the CPU multiplies
-    integers (measured: elsewhere float32 is as fast and exact)."""
+def multiplies_integers(flags: Collection[str]) -> bool:
+    """Whether a CPU adds up products of signed and unsigned 8-bit numbers exactly. Others with AVX2
+    cut sums of two of them off at 16 bit."""
+    return not _INT8_FLAGS.isdisjoint(flags)
+
+
+def best_precision(device: str, flags: Collection[str], built: Collection[str]) -> str:
+    """The variant of a model to run, of those that were built: half precision on CUDA, 8 bit where
+    the CPU multiplies integers, unsigned 8 bit with AVX2 alone; float32 elsewhere, and where that
+    one was not built. Measured: docs/speech.md."""
     if device == "cuda":
-        return "fp16"
-    return "fp32" if _INT8_FLAGS.isdisjoint(flags) else "int8"
+        best = "fp16"
+    elif multiplies_integers(flags):
+        best = "int8"
+    else:
+        best = "uint8" if "avx2" in flags and "avx512f" not in flags else "fp32"
+    return best if best in built else "fp32"
 
 
 def resolve_device(device: str) -> str:

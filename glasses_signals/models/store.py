@@ -31,6 +31,11 @@ class BuiltModel:
     manifest: Manifest
     facts: Mapping[str, object]
 
+    @property
+    def precisions(self) -> frozenset[str]:
+        """The variants that there are of its encoder, where it has any."""
+        return frozenset(path.name.split(".")[1] for path in self.directory.glob("encoder.*.onnx"))
+
     def file(self, name: str) -> Path:
         """Path of one of the model's files. BadModel when the build made no such file."""
         path = self.directory / name

@@ -57,7 +57,7 @@ class WhisperModel:
         threads: int | None = None,
         precision: str | None = None,
     ) -> None:
-        self.precision = precision or best_precision(device, cpu_flags())
+        self.precision = precision or best_precision(device, cpu_flags(), built.precisions)
         self._encoder = Session(built.file(f"encoder.{self.precision}.onnx"), device, threads)
         self._decoder = Session(built.file(f"decoder.{self.precision}.onnx"), device, threads)
         self._rows = {

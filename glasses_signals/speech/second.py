@@ -56,7 +56,7 @@ class SecondListener:
         built = open_model(settings.model)
         self._settings = settings
         self._lanes = threads if device == "cpu" else 1
-        self.precision = precision or best_precision(device, cpu_flags())
+        self.precision = precision or best_precision(device, cpu_flags(), built.precisions)
         self._encoder, self._decoder = (
             Session(built.file(f"{name}.{self.precision}.onnx"), device, threads // self._lanes)
             for name in ("encoder", "decoder")

@@ -43,7 +43,7 @@ class TextEncoder:
         self._settings = settings
         model = open_model(settings.model)
         device = resolve_device(settings.device)
-        self.precision = settings.precision or best_precision(device, cpu_flags())
+        self.precision = settings.precision or best_precision(device, cpu_flags(), model.precisions)
         graph = model.file(f"encoder.{self.precision}.onnx")
         self._session = Session(graph, device, settings.threads)
         self._tokenizer = Tokenizer.from_file(str(model.file("tokenizer.json")))

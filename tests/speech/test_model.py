@@ -15,7 +15,7 @@ from glasses_signals.speech.transcriber import Transcriber
 @pytest.mark.parametrize(
     ("device", "flags", "precision"),
     [
-        ("cpu", ("avx2",), "fp32"),
+        ("cpu", ("avx2",), "uint8"),
         ("cpu", ("avx2", "avx512f"), "fp32"),
         ("cpu", ("avx2", "avx_vnni"), "int8"),
         ("cpu", ("avx2", "avx512f", "avx512_vnni"), "int8"),
@@ -29,18 +29,20 @@ from glasses_signals.speech.transcriber import Transcriber
 def test_the_variant_follows_device_and_flags(
     device: str, flags: tuple[str, ...], precision: str
 ) -> None:
-    assert best_precision(device, flags) == precision
+    assert best_precision(device, flags, ("fp32", "int8", "uint8", "fp16")) == precision
+    assert best_precision(device, flags, ("fp32",)) == "fp32"
 
 
 def test_every_variant_that_can_be_chosen_is_built() -> None:
     built = open_model("whisper-base")
-    for precision in ("fp32", "int8", "fp16"):
+    for precision in ("fp32", "int8", "uint8", "fp16"):
         for graph in ("encoder", "decoder", "past_rows", "cross_rows"):
             assert built.file(f"{graph}.{precision}.onnx").is_file()
 
 
 def test_the_variant_in_use_is_named_with_the_model(transcriber: Transcriber) -> None:
-    assert f"whisper-base-{best_precision('cpu', cpu_flags())}" in transcriber.models
+    built = open_model("whisper-base").precisions
+    assert f"whisper-base-{best_precision('cpu', cpu_flags(), built)}" in transcriber.models
     assert transcriber.provider == "CPUExecutionProvider"
 
 

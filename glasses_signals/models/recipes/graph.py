@@ -28,9 +28,10 @@ class Graph:
     """A graph under construction.
 
     `precision`: `fp32`, `fp16`, `int8-rows` (8-bit products, activations scaled per row: fastest
-    for many rows) or `int8-blocks` (8-bit weights scaled per block: most exact, for few rows). In
-    none of them does a row's result depend on the other rows. Weights whose name starts with one
-    of `exact` stay floats. `epsilon` is the layer norms'.
+    for many rows), `int8-blocks` (8-bit weights scaled per block: most exact, for few rows) or
+    `uint8-rows` (as `int8-rows`, of unsigned factors around a middle: CPUs without integer dot
+    products multiply those exactly). In none of them does a row's result depend on the other rows.
+    Weights whose name starts with one of `exact` stay floats. `epsilon` is the layer norms'.
     """
 
     precision: str
@@ -85,9 +86,9 @@ class Graph:
     ) -> str:
         """x [..., K] times `weight` [K, N], in the graph's precision or in one of its own."""
         precision = precision or self.precision
-        if name.startswith(self.exact) or not precision.startswith("int8"):
+        if name.startswith(self.exact) or "int8" not in precision:
             return self.op("MatMul", x, self.constant(name, weight))
-        if precision == "int8-rows":
+        if precision.endswith("-rows"):
             return self._row_scaled(x, name, weight)
         if weight.shape[0] % _BLOCK == 0:
             quantised, scales = _int8_blocks(weight)
@@ -111,15 +112,22 @@ class Graph:
         """
         quantised, largest = self.row_quantised(x)
         scales = np.maximum(np.abs(weight).max(0) / INT8_LARGEST, 1e-9).astype(np.float32)
-        product = self.fused(
-            "MatMulIntegerToFloat",
+        steps = np.rint(weight / scales)
+        stored = (steps + _INT8_MIDDLE).astype(np.uint8) if self.unsigned else steps.astype(np.int8)
+        product = self.integer_product(
             quantised,
-            self.constant(f"{name}.q", np.rint(weight / scales).astype(np.int8)),
+            self.constant(f"{name}.q", stored),
             self.unit,
             self.constant(f"{name}.scales", scales),
-            self.middle,
         )
         return self.op("Mul", product, largest)
+
+    def integer_product(self, x: str, factor: str, scale: str, factor_scale: str) -> str:
+        """`x` as `row_quantised` gives it times a factor in 8 bit around `factor_middle`, as
+        floats."""
+        inputs = [x, factor, scale, factor_scale, self.middle]
+        inputs += [self.factor_middle] if self.unsigned else []  # signed ones are around zero
+        return self.fused("MatMulIntegerToFloat", *inputs)
 
     def row_quantised(self, x: str) -> tuple[str, str]:
         """(x in units of `unit` around `middle`, uint8, after division by each row's largest
@@ -145,6 +153,15 @@ class Graph:
     @property
     def middle(self) -> str:
         return self.constant("middle", np.array(_INT8_MIDDLE, np.uint8))
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether second factors of 8-bit products are."""
+        return self.precision.startswith("uint8")
+
+    @property
+    def factor_middle(self) -> str:
+        return self.middle if self.unsigned else self.constant("zero", np.array(0, np.int8))
 
     def causal_attention(
         self, queries: str, keys: str, values: str, bias: str, layer: int, heads: int

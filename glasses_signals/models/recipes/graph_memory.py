@@ -5,9 +5,9 @@ of the bytes and takes half of the time (8 windows, 3 beams, 250 positions, 6 la
 of 8.6; docs/speech.md). Half and single precision keep them as they are.
 
 B = windows, Q = queries for each window, C = positions, H = heads, D = numbers per head.
-Arrays of layer i: `cross_k{i}`, `cross_v{i}` [B, H, C, D]; in 8 bit `cross_k{i}` int8 [B, H, D, C]
-and `cross_v{i}` int8 [B, H, C, D], with a scale for each head and position in `cross_ks{i}` and
-`cross_vs{i}` float32 [B, H, 1, C].
+Arrays of layer i: `cross_k{i}`, `cross_v{i}` [B, H, C, D]; in 8 bit, signed or unsigned like the
+graph's factors, `cross_k{i}` [B, H, D, C] and `cross_v{i}` [B, H, C, D], with a scale for each head
+and position in `cross_ks{i}` and `cross_vs{i}` float32 [B, H, 1, C].
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ def described(g: Graph, heads: int, size: int, layers: int) -> list[onnx.ValueIn
     plain: list[str | int] = ["B", heads, "C", size]
     parts: list[tuple[str, int, list[str | int]]]
     if _in_8_bit(g):
+        kind = TensorProto.UINT8 if g.unsigned else TensorProto.INT8
         parts = [
-            ("k", TensorProto.INT8, ["B", heads, size, "C"]),
+            ("k", kind, ["B", heads, size, "C"]),
             ("ks", TensorProto.FLOAT, ["B", heads, 1, "C"]),
-            ("v", TensorProto.INT8, plain),
+            ("v", kind, plain),
             ("vs", TensorProto.FLOAT, ["B", heads, 1, "C"]),
         ]
     else:
@@ -51,7 +52,7 @@ def keep(g: Graph, keys: str, values: str, layer: int, heads: int) -> None:
     by_number, by_position = [0, 2, 3, 1], [0, 2, 1, 3]
     for part, x, order in (("k", keys, by_number), ("v", values, by_position)):
         largest = g.largest(x, -1)
-        quantised = g.op("QuantizeLinear", g.op("Div", x, largest), g.unit, _zero(g))
+        quantised = g.op("QuantizeLinear", g.op("Div", x, largest), g.unit, g.factor_middle)
         scale = g.op("Mul", largest, g.unit)
         g.op("Transpose", quantised, outputs=f"cross_{part}{layer}", perm=order)
         g.op("Transpose", scale, outputs=f"cross_{part}s{layer}", perm=by_number)
@@ -68,7 +69,7 @@ def attended(g: Graph, queries: str, layer: int, heads: int, size: int, lengths:
     apart = g.op("Transpose", apart, perm=[0, 2, 1, 3])
     quantised, largest = g.row_quantised(apart)
     scale = g.float32("query_unit", np.array(1 / INT8_LARGEST / np.sqrt(size)))
-    scores = g.fused("MatMulIntegerToFloat", quantised, keys, scale, f"cross_ks{layer}", g.middle)
+    scores = g.integer_product(quantised, keys, scale, f"cross_ks{layer}")
     scores = g.op("Mul", scores, largest)
     if lengths:
         scores = g.op("Add", scores, _mask(g, lengths))
@@ -83,7 +84,7 @@ def attended(g: Graph, queries: str, layer: int, heads: int, size: int, lengths:
     part = g.float32("unit_of_rest", np.array(1 / INT8_LARGEST / _RESTS))
     both = g.op("Concat", steps, g.op("QuantizeLinear", rest, part, g.middle), axis=2)
     one = g.float32("one", np.array(1))
-    taken = g.fused("MatMulIntegerToFloat", both, values, g.unit, one, g.middle)
+    taken = g.integer_product(both, values, g.unit, one)
     taken = g.op("Split", taken, outputs=2, axis=2, num_outputs=2)
     small = g.op("Mul", f"{taken}.1", g.float32("a_rest", np.array(1 / _RESTS)))
     taken = g.op("Add", taken, small)
@@ -92,11 +93,7 @@ def attended(g: Graph, queries: str, layer: int, heads: int, size: int, lengths:
 
 
 def _in_8_bit(g: Graph) -> bool:
-    return g.precision.startswith("int8")
-
-
-def _zero(g: Graph) -> str:
-    return g.constant("zero", np.array(0, np.int8))
+    return "int8" in g.precision
 
 
 def _mask(g: Graph, lengths: str) -> str:

@@ -91,7 +91,7 @@ def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.M
 
 
 def _graph(precision: str) -> Graph:
-    return Graph("int8-rows" if precision == "int8" else precision, _EPSILON)
+    return Graph(f"{precision}-rows" if "int8" in precision else precision, _EPSILON)
 
 
 def _stem(g: Graph, weights: Weights) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from glasses_signals.errors import BadModel
 from glasses_signals.models.manifest import Manifest, manifests_dir
-from glasses_signals.models.sessions import best_precision, cpu_flags
+from glasses_signals.models.sessions import cpu_flags, multiplies_integers
 
 PARITY_PHOTOS = ("cat.jpg", "coffee.jpg", "galaxies.jpg", "rocket.jpg")
 PARITY_VIEWS = 50
@@ -48,14 +48,14 @@ def require(manifest: Manifest, bound: str, value: float, at_least: bool = False
     """Give `value` back if it keeps the manifest's `[parity]` bound (a maximum unless `at_least`).
 
     BadModel when it doesn't, or when the manifest names no such bound. Bounds of 8 bit, `*_int8`,
-    hold where a CPU would run 8 bit: others cut off sums of two products at 16 bit, which says
-    nothing of the graph, and run float32.
+    hold on CPUs that run it: others cut off sums of two products at 16 bit, which says nothing
+    of the graph, and run another variant.
     """
     if bound not in manifest.parity:
         raise BadModel(f"{manifest.path}: [parity] needs {bound}")
     limit = manifest.parity[bound]
     kept = value >= limit if at_least else value <= limit
-    telling = not bound.endswith("_int8") or best_precision("cpu", cpu_flags()) == "int8"
+    telling = not bound.endswith("_int8") or multiplies_integers(cpu_flags())
     if telling and not kept:
         raise BadModel(
             f"{bound} is {value:.6g}, and {manifest.path} wants "

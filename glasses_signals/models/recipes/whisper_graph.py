@@ -51,7 +51,7 @@ def encoder(
     # The first layer's attention meets the widest spread of magnitudes, the first convolution few
     # inputs: both cost little and lose most in 8 bit.
     exact = ("encoder.conv1", "encoder.blocks.0.attn")
-    g = Graph("int8-rows" if precision == "int8" else precision, _EPSILON, exact)
+    g = Graph(f"{precision}-rows" if "int8" in precision else precision, _EPSILON, exact)
     start, x = _convolutions(g, _log_mel(g, filters), weights)
     end = g.op("Add", start, "margin")
     batch = g.op("Shape", "power", start=0, end=1)
@@ -219,7 +219,8 @@ def decoder(weights: Weights, heads: int, layers: int, precision: str) -> onnx.M
     R / B rows in a row belong to one window. They attend to it together, as if they were positions
     of one sequence, so that beams share their window's keys and values.
     """
-    g = Graph("int8-blocks" if precision == "int8" else precision, _EPSILON)
+    own = {"int8": "int8-blocks", "uint8": "uint8-rows"}
+    g = Graph(own.get(precision, precision), _EPSILON)
     width = heads * _HEAD_SIZE
     windows = g.op("Shape", "cross_k0", start=0, end=1)
     together = g.op("Concat", windows, g.integers(-1, width), axis=0)
