@@ -1,42 +1,17 @@
 """Attention to keys and values in 8 bit is close to attention to the numbers themselves."""
 
 import numpy as np
-import onnxruntime
 import pytest
+from graph_runs import Arrays, run
 from numpy.typing import NDArray
 from onnx import TensorProto
-from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import OpRun
 
 from glasses_signals.models.recipes import graph_memory
 from glasses_signals.models.recipes.graph import Graph, value_info
-from glasses_signals.models.sessions import cpu_flags, multiplies_integers
 
 HEADS, SIZE, POSITIONS = 4, 16, 40
 WIDTH = HEADS * SIZE
 Floats = NDArray[np.float32]
-Arrays = dict[str, NDArray[np.generic]]
-
-
-class MatMulIntegerToFloat(OpRun):
-    """ONNX Runtime's operator (ContribOperators.md), exactly."""
-
-    op_domain = "com.microsoft"
-
-    def _run(self, a, b, a_scale, b_scale, a_zero) -> tuple[Floats]:
-        product = (a.astype(np.int64) - a_zero) @ b.astype(np.int64)
-        return ((product * a_scale * b_scale).astype(np.float32),)
-
-
-def run(g: Graph, inputs: list, outputs: list, feeds: Arrays) -> list[NDArray[np.generic]]:
-    """By ONNX Runtime; signed 8 bit by ONNX's reference on CPUs that do not run it, as they cut
-    sums of two products off at 16 bit."""
-    model = g.model(inputs, outputs, "test")
-    if g.precision.startswith("int8") and not multiplies_integers(cpu_flags()):
-        return ReferenceEvaluator(model, new_ops=[MatMulIntegerToFloat]).run(None, feeds)
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    ).run(None, feeds)
 
 
 def kept(precision: str, keys: Floats, values: Floats) -> Arrays:
