@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from glasses_signals.errors import BadModel
+from glasses_signals.models import store
 from glasses_signals.models.build import build, verify
 from glasses_signals.models.manifest import load_manifest
 from glasses_signals.models.store import open_model
@@ -126,3 +127,21 @@ def test_an_unknown_kind_lists_the_known_ones(cache: Path, tmp_path: Path) -> No
     (tmp_path / "ball.toml").write_text(text)
     with pytest.raises(BadModel, match=r"unknown kind 'crystal_ball'; known: .*silero_vad"):
         build([str(tmp_path / "ball.toml")], report=silent)
+
+
+def test_a_recipe_is_known_by_its_parts_and_the_graphs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model built by other code is another model."""
+    files = [tmp_path / f"{name}.py" for name in ("own", "own_part", "graph", "graph_part")]
+    for path in (*files, tmp_path / "another.py"):
+        path.write_text("")
+    manifest = load_manifest("silero-vad")
+    monkeypatch.setattr(store, "recipe_path", lambda _: files[0])
+    known = {store.recipe_sha256(manifest)}
+    for path in files:
+        path.write_text("changed")
+        known.add(store.recipe_sha256(manifest))
+    assert len(known) == 1 + len(files)
+    (tmp_path / "another.py").write_text("changed")
+    assert store.recipe_sha256(manifest) in known

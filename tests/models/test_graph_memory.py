@@ -60,6 +60,17 @@ def test_8_bit_attention_is_close_whether_shares_are_alike_or_one_is_most(
     assert 0 < error(found, true) < 0.02
 
 
+@pytest.mark.parametrize("precision", ["int8-blocks", "uint8-rows"])
+def test_many_small_shares_count_beside_a_large_one(precision: str) -> None:
+    """One position takes half; each of the others less than a step of 8 bit of that."""
+    count = 500
+    keys, values = np.zeros((1, count, WIDTH), np.float32), np.ones((1, count, WIDTH), np.float32)
+    keys[:, 0], values[:, 0] = np.log(count - 1) / np.sqrt(SIZE), -1
+    queries = np.ones((1, 1, WIDTH), np.float32)
+    found = attended(precision, queries, kept(precision, keys, values))
+    assert np.abs(found).max() < 0.02  # with the small shares lost: -1
+
+
 @pytest.mark.parametrize("precision", ["fp32", "int8-rows", "uint8-rows"])
 def test_positions_after_the_length_do_not_count(precision: str) -> None:
     keys, values, queries = (drawn(seed, 2, n) for seed, n in enumerate((POSITIONS, POSITIONS, 1)))

@@ -137,6 +137,16 @@ def test_what_is_sensitive_only_over_a_pause_counts_by_either_listener() -> None
         assert (judged.reason, bool(judged.evidence)) == (reason, reason is None)
 
 
+@pytest.mark.parametrize("cut_first", [True, False])
+def test_what_another_person_goes_on_with_counts_by_either_listener(cut_first: bool) -> None:
+    cut, other = "How do I read the", "Nice weather today"
+    heard = Spoken(*((cut, 0.9, other, 0.9) if cut_first else (other, 0.9, cut, 0.9)))
+    for after, sensitive in (("hobby book?", False), ("holy book?", True)):
+        together = Observed(item(ItemKind.VOICE), spoken=(heard,), bystander=(after,))
+        (judged,) = judge(0.5)([together], Clock())
+        assert (judged.reason == "sensitive:religion") == sensitive
+
+
 def test_of_two_listeners_either_may_be_right_about_what_is_harmless() -> None:
     doubtful = "a strike base tiny, so find cheap dinner recipes for four"
     plain = "find cheap dinner recipes for four"
