@@ -67,6 +67,13 @@ def test_the_parent_is_said_where_siblings_are_as_likely(mapped: Mapping) -> Non
     assert load_taxonomy().node(found[0].interest_id).path == ("Interest", "Music and Audio")
 
 
+def test_what_is_wanted_is_about_what_interests(mapped: Mapping) -> None:
+    """The purchase head by itself gives music no more than a third."""
+    (found,) = mapped(["Where can I buy new guitar strings?"])
+    assert names(found) == ["Music and Audio"] * 2
+    assert found[1].kind is InterestKind.PURCHASE_INTENT and found[1].confidence > 0.9
+
+
 def test_every_kind_of_meaning_reaches_its_floor(mapped: Mapping) -> None:
     cases = list(read_tsv(CASES))
     assert len(cases) >= 150
