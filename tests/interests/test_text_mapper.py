@@ -68,9 +68,9 @@ def test_the_parent_is_said_where_siblings_are_as_likely(mapped: Mapping) -> Non
 
 
 def test_what_is_wanted_is_about_what_interests(mapped: Mapping) -> None:
-    """The purchase head by itself gives music no more than a third."""
+    """The purchase head by itself gives hobbies no more than a third."""
     (found,) = mapped(["Where can I buy new guitar strings?"])
-    assert names(found) == ["Music and Audio"] * 2
+    assert names(found) == ["Hobbies & Interests"] * 2
     assert found[1].kind is InterestKind.PURCHASE_INTENT and found[1].confidence > 0.9
 
 
