@@ -112,7 +112,7 @@ def test_a_second_try_searches_wider(recordings: dict[str, Waveform]) -> None:
         Waveform(
             (clip.samples + random.normal(0, clip.samples.std(), clip.samples.size)).astype("f4")
         )
-        for clip in recordings.values()
+        for clip in list(recordings.values())[:6]
     ]
     texts = [[heard.text for heard in one.transcribe(noisy)] for one in (narrow, wide)]
     assert texts[0] != texts[1]
