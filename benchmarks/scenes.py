@@ -45,7 +45,7 @@ from results import write_json
 
 from glasses_signals.interests.label_mapper import LabelMapper, confidence
 from glasses_signals.interests.taxonomy import load_taxonomy
-from glasses_signals.media.photo import PhotoSettings, decode_photo_bytes
+from glasses_signals.media.photo import PhotoSettings, decode_photo
 from glasses_signals.records import Image, Label
 from glasses_signals.tsv import read_tsv
 from glasses_signals.vision.detector import Detector
@@ -126,7 +126,7 @@ def looked(photos: Iterator[tuple[str, bytes]], seconds: dict[str, float]) -> di
     found = {}
     for key, data in photos:
         with adding(seconds, "decode"):
-            image = decode_photo_bytes(data, key)
+            image = decode_photo(data, key)
         with adding(seconds, "whole"):
             first = tagger.tag([image])[0]
         found[key] = Looks(first)
@@ -135,7 +135,7 @@ def looked(photos: Iterator[tuple[str, bytes]], seconds: dict[str, float]) -> di
         with adding(seconds, "zoom"):
             zoomed = tagger.tag([next(squares(image))])[0]
         with adding(seconds, "decode_again"):
-            fine = decode_photo_bytes(data, key, DETAILED)
+            fine = decode_photo(data, key, DETAILED)
         with adding(seconds, "crops"):
             parts = tuple(tagger.tag([part])[0] for part in squares(fine))
         with adding(seconds, "yolox"):

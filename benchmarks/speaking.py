@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,8 +24,10 @@ LEAD_SAMPLES = 8_000  # half a second before and after
 
 
 def speak(text: str, voice: Voice, file: Path) -> Waveform:
-    """The sound of a sentence, by way of `file` (.wav)."""
+    """The sound of a sentence, by way of `file` (.wav). SystemExit where the engine is missing."""
     engine, name = voice
+    if shutil.which(engine) is None:
+        raise SystemExit(f"{engine} isn't installed: apt-get install flite espeak-ng")
     if engine == "flite":
         command = ["flite", "-voice", name, "-t", text, "-o", str(file)]
     else:

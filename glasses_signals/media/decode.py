@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from glasses_signals.errors import BadInput
-from glasses_signals.media.photo import PhotoSettings, decode_photo_bytes, photo_bytes
+from glasses_signals.media.photo import PhotoSettings, decode_photo, photo_bytes
 from glasses_signals.records import Frame, Image, Waveform
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def decode_file(task: DecodeTask, settings: DecodeSettings) -> DecodeResult:
         if task.kind == "photo":
             data = photo_bytes(Path(task.path), settings.photo)
             sha256 = hashlib.sha256(data).hexdigest()
-            image = decode_photo_bytes(data, task.path, settings.photo)
+            image = decode_photo(data, task.path, settings.photo)
             return DecodeResult(task.key, image=image, sha256=sha256)
         with Path(task.path).open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()

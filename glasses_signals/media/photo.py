@@ -46,16 +46,6 @@ class PhotoSettings:
     max_bytes: int = 150_000_000
 
 
-def decode_photo(path: str | Path, settings: PhotoSettings | None = None) -> Image:
-    """Decode a JPEG, PNG, WebP (first frame) or HEIC file. BadInput says why it can't be used."""
-    settings = settings or PhotoSettings()
-    try:
-        data = photo_bytes(Path(path), settings)
-    except OSError as error:
-        raise BadInput(f"{path}: can't be read: {error.strerror}") from None
-    return decode_photo_bytes(data, str(path), settings)
-
-
 def photo_bytes(path: Path, settings: PhotoSettings) -> bytes:
     """A file's bytes. BadInput when there are more of them than a photo has; OSError."""
     size = path.stat().st_size
@@ -67,8 +57,11 @@ def photo_bytes(path: Path, settings: PhotoSettings) -> bytes:
     return path.read_bytes()
 
 
-def decode_photo_bytes(data: bytes, name: str, settings: PhotoSettings | None = None) -> Image:
-    """As `decode_photo`, for a file's bytes; `name` is for messages only. BadInput likewise."""
+def decode_photo(data: bytes, name: str, settings: PhotoSettings | None = None) -> Image:
+    """Decode the bytes of a JPEG, PNG, WebP (first frame) or HEIC file. BadInput says why not.
+
+    `name` is for messages only.
+    """
     settings = settings or PhotoSettings()
     if not data:
         raise BadInput(f"{name}: the file is empty")

@@ -43,6 +43,14 @@ def test_a_file_that_cannot_be_decoded_is_one_error_among_results(tmp_path: Path
     assert results[2].sha256 == hashlib.sha256(broken.read_bytes()).hexdigest()
 
 
+@pytest.mark.parametrize("name", ["gone.jpg", "gone.wav"])
+def test_a_file_that_is_gone_is_named_in_its_error(tmp_path: Path, name: str) -> None:
+    kind = "photo" if name.endswith("jpg") else "voice"
+    with DecodePool(1) as pool:
+        (result,) = pool.decode([DecodeTask("gone", str(tmp_path / name), kind)])
+    assert result.error == f"{tmp_path / name}: can't be read: No such file or directory"
+
+
 def test_killed_workers_lose_no_file() -> None:
     with DecodePool(2) as pool:
         results = pool.decode(photo_tasks(60))

@@ -124,7 +124,8 @@ def test_text_in_a_video_counts_like_text_in_a_photo(tmp_path: Path) -> None:
 
 
 def test_pictures_without_text_have_none(reader: TextReader) -> None:
-    photos = [decode_photo(manifests_dir() / "parity" / f"{n}.jpg") for n in ("cat", "coffee")]
+    paths = [manifests_dir() / "parity" / name for name in ("cat.jpg", "coffee.jpg")]
+    photos = [decode_photo(path.read_bytes(), path.name) for path in paths]
     tiny = Image(np.zeros((1, 1, 3), np.uint8), 1, 1)
     assert reader.read([*photos, tiny]) == [(), (), ()]
     assert reader.read([]) == []
@@ -146,8 +147,8 @@ def test_pictures_to_be_read_are_decoded_larger(tmp_path: Path) -> None:
     path = photo(tmp_path, SHOP, STYLES[0])
     settings = decode_settings(reads_text=True)
     assert settings is not None
-    assert decode_photo(path, settings.photo).pixels.shape == (1008, 756, 3)
-    assert decode_photo(path, PhotoSettings()).pixels.shape == (504, 378, 3)
+    assert decode_photo(path.read_bytes(), "sign", settings.photo).pixels.shape == (1008, 756, 3)
+    assert decode_photo(path.read_bytes(), "sign", PhotoSettings()).pixels.shape == (504, 378, 3)
     assert decode_settings(reads_text=False) is None
 
 

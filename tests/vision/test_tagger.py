@@ -25,7 +25,7 @@ def tagger() -> Tagger:
 
 
 def photo(name: str) -> Image:
-    return decode_photo(manifests_dir() / "parity" / name)
+    return decode_photo((manifests_dir() / "parity" / name).read_bytes(), name)
 
 
 @pytest.fixture(scope="module")

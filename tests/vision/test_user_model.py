@@ -260,7 +260,9 @@ def test_a_clip_pair_tags_with_the_names_of_the_taxonomy(clip: Path) -> None:
     build([name], report=lambda line: None)
     found = tag("--model", name)
     assert len(found["labels"]) >= 1
-    (labels,) = Tagger(VisionSettings(model=name, device="cpu")).tag([decode_photo(COFFEE)])
+    (labels,) = Tagger(VisionSettings(model=name, device="cpu")).tag(
+        [decode_photo(COFFEE.read_bytes(), COFFEE.name)]
+    )
     mapper = label_mapper(name)
     assert {mapper.rows[label.class_id].name for label in labels} == {x.name for x in labels}
 
