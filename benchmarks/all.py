@@ -152,9 +152,9 @@ BENCHMARKS = {
     "languages": Benchmark("languages", "{languages}", "{languages} --clips 4", 1.5),
     "job": Benchmark(
         "job",
-        "--voices 200 --photos 200 --videos 10 --repeats 1 --device {device} {job_set}",
+        "--voices 200 --photos 200 --videos 10 --repeats 3 --device {device} {job_set}",
         "--voices 4 --photos 4 --videos 1 --video-s 5 --device {device}",
-        10,
+        20,
         _without_set,
     ),
     "one_core": Benchmark("one_core", "", "--more 6 --chats 200", 2),

@@ -28,7 +28,6 @@ import importlib.util
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -184,8 +183,14 @@ def contest(name: str, set_name: str, count: int, device: str) -> None:
     """Child process: transcribe, print JSON."""
     clips, _ = clips_of(set_name, count)
     texts = CONTESTANTS[name][0](clips, device)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print("\n" + json.dumps({"texts": texts, "peak_mb": round(peak)}))
+    print("\n" + json.dumps({"texts": texts, "peak_mb": round(_peak_mb())}))
+
+
+def _peak_mb() -> float:
+    """Most memory of this process; `ru_maxrss` would not be under its parent's, across exec too."""
+    status = Path("/proc/self/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
 
 
 def run(name: str, set_name: str, count: int, device: str) -> dict[str, object]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import resource
 import sqlite3
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -315,6 +314,12 @@ def _rate(amount: float, seconds: float) -> float | None:
 
 
 def _peak_rss_mb() -> int:
-    """Of this process, in MiB; `ru_maxrss` counts KiB on Linux, bytes on macOS."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak >> (20 if sys.platform == "darwin" else 10)
+    """Of this process, in MiB.
+
+    From `VmHWM` (KiB; Linux, proc_pid_status(5)), since `ru_maxrss` of a process is never under
+    what the one that started it held. Elsewhere `ru_maxrss`: bytes on macOS.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) >> 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 20
