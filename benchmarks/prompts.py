@@ -29,9 +29,12 @@ NO_WORDS = ("silence", "beep", "2tone", "tt-")
 
 
 def unpacked(language: str, codec: str, folder: Path) -> dict[str, Path]:
-    """The package's prompts by name. CalledProcessError when it can't be had."""
+    """The package's prompts by name. SystemExit when it can't be had."""
     package = f"asterisk-core-sounds-{language}-{codec}"
-    subprocess.run(["apt-get", "download", "-qq", package], cwd=folder, check=True)
+    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
+        raise SystemExit("apt-get or dpkg is missing: the prompts come from packages of Debian")
+    if subprocess.run(["apt-get", "download", "-qq", package], cwd=folder, check=False).returncode:
+        raise SystemExit(f"{package} can't be had; does `apt-get update` help?")
     (archive,) = folder.glob(f"{package}_*.deb")
     tree = folder / package
     subprocess.run(["dpkg", "-x", archive, tree], check=True)
