@@ -23,7 +23,6 @@ from glasses_signals.media.audio import decode_audio
 
 LANGUAGES = ("es", "fr", "it", "ru")
 AT_8_KHZ = ("es", "fr")
-SAMPLE_RATE_HZ = 16000
 # Prompts without words in a folder and under names of their own: pauses, tones, a telephone joke.
 NO_WORDS = ("silence", "beep", "2tone", "tt-")
 
@@ -43,7 +42,7 @@ def unpacked(language: str, codec: str, folder: Path) -> dict[str, Path]:
 
 
 def long_enough(file: Path, min_s: float) -> bool:
-    return len(decode_audio(file).samples) >= min_s * SAMPLE_RATE_HZ
+    return decode_audio(file).duration_s >= min_s
 
 
 def picked(files: dict[str, Path], language: str, clips: int, min_s: float) -> list[str]:
@@ -64,8 +63,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             wide = unpacked(language, "g722", Path(scratch))
             narrow = unpacked(language, "wav", Path(scratch)) if language in AT_8_KHZ else wide
-            both = {name: wide[name] for name in wide if name in narrow}
-            names = picked(both, language, arguments.clips, arguments.min_s)
+            names = picked(wide, language, arguments.clips, arguments.min_s)
             for number, name in enumerate(names):
                 file = narrow[name] if number % 2 else wide[name]
                 shutil.copyfile(file, target / f"{name}{file.suffix}")

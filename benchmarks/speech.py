@@ -44,6 +44,8 @@ from numpy.typing import NDArray
 from results import write_json
 from sets import EVAL
 
+from glasses_signals.peak_memory import peak_rss_mb
+
 RATE = 16_000
 LONG_S = 1800
 MODEL = "whisper-base"
@@ -183,14 +185,7 @@ def contest(name: str, set_name: str, count: int, device: str) -> None:
     """Child process: transcribe, print JSON."""
     clips, _ = clips_of(set_name, count)
     texts = CONTESTANTS[name][0](clips, device)
-    print("\n" + json.dumps({"texts": texts, "peak_mb": round(_peak_mb())}))
-
-
-def _peak_mb() -> float:
-    """Most memory of this process; `ru_maxrss` would not be under its parent's, across exec too."""
-    status = Path("/proc/self/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
+    print("\n" + json.dumps({"texts": texts, "peak_mb": peak_rss_mb()}))
 
 
 def run(name: str, set_name: str, count: int, device: str) -> dict[str, object]:

@@ -6,7 +6,6 @@ in one transaction, so a killed run loses at most the units that it was working 
 
 from __future__ import annotations
 
-import resource
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ from glasses_signals.core_dumps import forbid_core_dumps
 from glasses_signals.errors import CannotStart, RunStopped
 from glasses_signals.ledger.ledger import Ledger, Quarantined
 from glasses_signals.models.sessions import cpu_flags, resolve_device
+from glasses_signals.peak_memory import peak_rss_mb
 from glasses_signals.policy.policy import Policy, load_policy
 from glasses_signals.profiles.files import write_profiles
 from glasses_signals.records import Item, Source
@@ -302,7 +302,7 @@ class _Job:
                 for name, sha in used.items()
             },
             "policy": f"sha256:{self.policy.sha256}",
-            "peak_rss_mb": _peak_rss_mb(),
+            "peak_rss_mb": peak_rss_mb(),
         }
         return RunReport(
             states, dict(self.counts), quarantined, account_problems, profiles, document
@@ -311,15 +311,3 @@ class _Job:
 
 def _rate(amount: float, seconds: float) -> float | None:
     return round(amount / seconds, 2) if seconds > 0 and amount > 0 else None
-
-
-def _peak_rss_mb() -> int:
-    """Of this process, in MiB.
-
-    From `VmHWM` (KiB; Linux, proc_pid_status(5)), since `ru_maxrss` of a process is never under
-    what the one that started it held. Elsewhere `ru_maxrss`: bytes on macOS.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(status.read_text().split("VmHWM:")[1].split()[0]) >> 10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 20
