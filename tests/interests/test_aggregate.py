@@ -68,6 +68,11 @@ def test_the_order_of_evidence_makes_no_difference(
     assert aggregate(pair[0], DECAY, AS_OF) == aggregate(pair[1], DECAY, AS_OF)
 
 
+def test_evidence_of_no_confidence_counts_for_nothing() -> None:
+    assert aggregate([seen(1, confidence=0.0)], DECAY, AS_OF) == []
+    assert one(seen(9), seen(1, confidence=0.0)) == one(seen(9))
+
+
 @given(lines)
 def test_evidence_given_twice_changes_nothing(found: list[Evidence]) -> None:
     assert aggregate(found + found, DECAY, AS_OF) == aggregate(found, DECAY, AS_OF)

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,12 +87,21 @@ def test_nonsense_about_threads_means_all_cores(told: str, monkeypatch: pytest.M
     assert default_threads() == all_cores >= 1
 
 
-# How many heaps the C library keeps for threads that all use memory at once.
-COUNT_HEAPS = """
+# What the C library tells of its memory, once a session is open.
+TELL = """
 import ctypes, sys, threading
 import numpy as np
 from glasses_signals.models.sessions import Session
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+def tell(file):
+    told = ctypes.c_void_p(libc.fopen(file.encode(), b"w"))
+    libc.malloc_info(0, told)
+    libc.fclose(told)
 session = Session(sys.argv[1], threads=1)
+"""
+# Threads that all use memory at once.
+COUNT_HEAPS = f"""{TELL}
 all_there = threading.Barrier(6)
 def use():
     block = np.ones(1 << 18, np.uint8)
@@ -99,15 +109,20 @@ def use():
 threads = [threading.Thread(target=use) for _ in range(6)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
-libc = ctypes.CDLL(None)
-libc.fopen.restype = ctypes.c_void_p
-told = ctypes.c_void_p(libc.fopen(sys.argv[2].encode(), b"w"))
-libc.malloc_info(0, told)
-libc.fclose(told)
+tell(sys.argv[2])
 """
+# Blocks of 3, 5 and 9 MiB.
+HOLD_BLOCKS = f"""{TELL}
+tell(sys.argv[2])
+blocks = [np.ones(size << 20, np.uint8) for size in (3, 5, 9)]
+tell(sys.argv[3])
+"""
+of_glibc = pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "malloc_info"), reason="another C library"
+)
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="another C library")
+@of_glibc
 def test_threads_share_freed_memory(tmp_path: Path) -> None:
     ours = {name: text for name, text in os.environ.items() if not name.startswith("MALLOC_")}
     model, told = open_model("silero-vad").file("step.onnx"), tmp_path / "heaps.xml"
@@ -119,3 +134,15 @@ def test_threads_share_freed_memory(tmp_path: Path) -> None:
 
     assert heaps("2") == 1
     assert heaps("2", MALLOC_ARENA_MAX="4") == 4  # of one's own wish
+
+
+@of_glibc
+def test_blocks_over_four_mib_are_given_back_by_themselves(tmp_path: Path) -> None:
+    ours = {name: text for name, text in os.environ.items() if not name.startswith("MALLOC_")}
+    files = [tmp_path / "before.xml", tmp_path / "after.xml"]
+    model = open_model("silero-vad").file("step.onnx")
+    subprocess.run([sys.executable, "-c", HOLD_BLOCKS, model, *files], env=ours, check=True)
+    mapped = [
+        int(re.findall(r'<total type="mmap" count="(\d+)"', file.read_text())[-1]) for file in files
+    ]
+    assert mapped[1] - mapped[0] == 2

@@ -39,6 +39,17 @@ def test_what_it_hears_depends_neither_on_neighbours_nor_on_batches(
     assert dict(zip(names, narrow([sounds[n] for n in names]), strict=True)) == alone
 
 
+def test_no_row_attends_to_what_it_was_filled_up_with(
+    listener: SecondListener, recordings: dict[str, Waveform]
+) -> None:
+    sound = recordings["jfk"].samples
+    memory, lengths = listener._encoded([sound, sound[: 3 * RATE], sound[: 2 * RATE]])
+    assert len(lengths) == 4  # 8-bit products take rows by twos
+    for row in range(3):
+        heard, filled = np.split(memory["cross_v0"][row], [lengths[row]], axis=1)
+        assert heard[:, -1].any() and not filled.any()
+
+
 def test_words_that_it_does_not_believe_itself_count_as_not_heard(
     recordings: dict[str, Waveform],
 ) -> None:
