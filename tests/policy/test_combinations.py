@@ -59,3 +59,16 @@ def test_a_malformed_list_is_refused_with_its_line(tmp_path: Path) -> None:
     place.write_text("topic\tname\tat_least\tparts\treason\nhealth\tx\tmany\t1; 2\ty\n", "utf-8")
     with pytest.raises(BadPolicy, match="line 2"):
         load_combinations(place)
+
+
+@pytest.mark.parametrize(
+    ("topic", "at_least"), [("hobbies", 2), (sorted(TOPICS)[0], 1), (sorted(TOPICS)[0], 3)]
+)
+def test_a_topic_or_a_number_that_does_not_fit_is_refused(
+    tmp_path: Path, topic: str, at_least: int
+) -> None:
+    place = tmp_path / "combinations.tsv"
+    rows = f"topic\tname\tat_least\tparts\treason\n{topic}\tboth\t{at_least}\t373; 380\ttells\n"
+    place.write_text(rows)
+    with pytest.raises(BadPolicy, match=f"line 2: topic '{topic}' or at_least {at_least} doesn't"):
+        load_combinations(place)
